@@ -1,0 +1,24 @@
+//! Every label, annotation, finalizer-free mark and field manager that Axon writes.
+
+/// On Jobs, pods and run Secrets: the name of the Task (cut to a label's 63 characters).
+pub const TASK: &str = "axon.io/task";
+/// On Jobs, pods and run Secrets: the UID of the Task, by which watches find the owner.
+pub const TASK_UID: &str = "axon.io/task-uid";
+/// On Jobs and pods: the attempt, counted from 1.
+pub const ATTEMPT: &str = "axon.io/attempt";
+/// The standard label that says who manages an object; its value is [`MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The standard label that names the application; its value is `axon`.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// The standard label that names the part; its value is `task` on a Task's objects.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// Value of [`MANAGED_BY`].
+pub const MANAGER: &str = "axon-operator";
+
+/// Field manager of everything that the operator writes.
+pub const OPERATOR_FIELD_MANAGER: &str = "axon-operator";
+/// Field manager of everything that the command line writes.
+pub const CLI_FIELD_MANAGER: &str = "kubectl-axon";
+
+/// The scheduling gate of every agent pod: the operator takes it off the one pod that may start.
+pub const START_GATE: &str = "axon.io/start";

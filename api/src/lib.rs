@@ -1,0 +1,25 @@
+//! Axon's kinds, names and labels, and the two documents that its parts exchange: the run
+//! description (operator to runner) and the outcome (runner to operator).
+//!
+//! Pure: nothing here talks to a server or reads a clock.
+
+pub use axon_agents as agents;
+
+pub mod crd;
+pub mod kinds;
+pub mod labels;
+pub mod markers;
+pub mod names;
+pub mod outcome;
+pub mod paths;
+pub mod run;
+pub mod units;
+pub mod variables;
+
+pub use kinds::task::{Phase, Task, TaskSpec, TaskStatus};
+pub use kinds::workspace::{Workspace, WorkspaceSpec};
+
+/// The API group of every kind.
+pub const GROUP: &str = "axon.io";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";

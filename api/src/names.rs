@@ -1,0 +1,50 @@
+//! Names that Axon derives. Each is a function of its owner's name, UID and attempt, so that doing
+//! a thing twice names it the same.
+
+use sha2::{Digest, Sha256};
+
+/// Name of a Task's Job: the Task's name cut to 50 characters, the attempt, and six digits of the
+/// UID's hash. A Task that is made anew under its old name does not meet the dying Job.
+pub fn job(task: &str, uid: &str, attempt: i32) -> String {
+    let cut: String = task.chars().take(50).collect();
+    format!("{}-{attempt}-{}", cut.trim_end_matches(['-', '.']).replace('.', "-"), short_hash(uid))
+}
+
+/// Name of the Secret with a Job's run description.
+pub fn run_secret(job: &str) -> String {
+    format!("{job}-run")
+}
+
+/// The value of a label that names an object: cut to the 63 characters that a label may have.
+pub fn label_value(name: &str) -> String {
+    let cut: String = name.chars().take(63).collect();
+    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}
+
+fn short_hash(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::new();
+    for byte in &Sha256::digest(text.as_bytes())[..3] {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_task_attempt_and_uid() {
+        assert_eq!(job("fix-bug", "a-uid", 1), format!("fix-bug-1-{}", short_hash("a-uid")));
+        assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "b-uid", 1));
+        assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "a-uid", 2));
+    }
+
+    #[test]
+    fn the_longest_task_name_gives_a_job_name_that_fits_a_label() {
+        let name = job(&"a".repeat(253), "uid", 9);
+        assert!(name.len() <= 63, "{name}");
+        assert!(!job(&format!("{}.b", "a".repeat(49)), "uid", 1).contains(".-"));
+    }
+}

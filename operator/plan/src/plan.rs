@@ -1,0 +1,62 @@
+//! What was decided.
+
+use std::time::Duration;
+
+use axon_api::TaskStatus;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
+
+/// What to do for one Task, now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// To be done in this order; the first that fails ends the round. Each is idempotent alone.
+    pub steps: Vec<Step>,
+    /// What the status should be once the steps are done. [`Step::WriteStatus`] says when it is
+    /// written; without that step it is as it should be already.
+    pub status: TaskStatus,
+    /// When to look again though nothing has changed.
+    pub wake: Option<Duration>,
+    /// One sentence on why this was decided, for the log.
+    pub why: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Create the Secret with the run description; one that is there already is as good.
+    CreateRunSecret(Box<Secret>),
+    /// Create the Job; one that is there already with our owner is as good. One with another owner
+    /// is a name conflict: the next round sees it as [`crate::Observed::jobs`] without it and a
+    /// status that [`Step::WriteStatus`] marks.
+    CreateJob(Box<Job>),
+    /// Write [`Plan::status`], with the resourceVersion of the observed Task as precondition: a
+    /// decision from stale state is refused by the server.
+    WriteStatus,
+    /// Take the start gate off this one pod, with its UID as precondition.
+    RemoveStartGate { pod: String, uid: String },
+    /// Delete this pod, with its UID as precondition.
+    DeletePod { pod: String, uid: String },
+    /// Delete this Job and what it owns, in the background, with its UID as precondition.
+    DeleteJob { job: String, uid: String },
+    /// Delete the Task, with its UID as precondition: its time to live is over.
+    DeleteTask { uid: String },
+    /// Write an event about the Task.
+    Notify(Notice),
+}
+
+/// An event to write about the Task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub kind: NoticeKind,
+    /// One word, such as `Succeeded`.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// The two types that Kubernetes' events have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    Normal,
+    Warning,
+}

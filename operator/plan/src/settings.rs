@@ -1,0 +1,34 @@
+//! What the operator was told by its flags.
+
+use std::collections::BTreeMap;
+
+/// What the operator was told by its flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The operator's own image, from which the runner is copied.
+    pub runner_image: String,
+    /// The image with git that prepares the checkout.
+    pub git_image: String,
+    /// The image of each agent type.
+    pub agent_images: BTreeMap<String, String>,
+    /// `Always`, `IfNotPresent` or `Never`, for all of them; absent means Kubernetes' default.
+    pub image_pull_policy: Option<String>,
+}
+
+impl Default for Settings {
+    /// The images of this version.
+    fn default() -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        let agents = axon_api::agents::NAMES.iter().filter(|name| **name != "shell");
+        let mut agent_images: BTreeMap<String, String> =
+            agents.map(|name| ((*name).to_owned(), format!("axon/{name}:{version}"))).collect();
+        // The image with git has all that a script needs, so `shell` has none of its own.
+        agent_images.insert("shell".to_owned(), format!("axon/git:{version}"));
+        Self {
+            runner_image: format!("axon/operator:{version}"),
+            git_image: format!("axon/git:{version}"),
+            agent_images,
+            image_pull_policy: None,
+        }
+    }
+}
