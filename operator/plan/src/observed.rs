@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::settings::Settings;
 
 /// A Task and all that bears on it, as last seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Observed<'a> {
     /// The moment for which to decide.
     pub now: Timestamp,
@@ -28,10 +28,13 @@ pub struct Observed<'a> {
     pub jobs: &'a [&'a Job],
     /// The pods that carry this Task's UID as a label.
     pub pods: &'a [&'a Pod],
+    /// A Job that has the name of this Task's next Job and another owner, as the server said when
+    /// it refused to create ours.
+    pub conflicting_job: Option<&'a str>,
 }
 
 /// An object that the Task may name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub enum Found<'a, T> {
     /// The Task does not name one.
     #[default]

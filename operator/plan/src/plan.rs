@@ -26,8 +26,7 @@ pub enum Step {
     /// Create the Secret with the run description; one that is there already is as good.
     CreateRunSecret(Box<Secret>),
     /// Create the Job; one that is there already with our owner is as good. One with another owner
-    /// is a name conflict: the next round sees it as [`crate::Observed::jobs`] without it and a
-    /// status that [`Step::WriteStatus`] marks.
+    /// ends the round, and the next one has it in [`crate::Observed::conflicting_job`].
     CreateJob(Box<Job>),
     /// Write [`Plan::status`], with the resourceVersion of the observed Task as precondition: a
     /// decision from stale state is refused by the server.
