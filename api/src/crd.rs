@@ -19,7 +19,10 @@ pub fn all() -> Vec<CustomResourceDefinition> {
 /// Task's spec made immutable.
 fn finish(crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut value = serde_json::to_value(&crd).expect("a definition is JSON");
-    for version in value["spec"]["versions"].as_array_mut().expect("a definition has versions") {
+    for version in value["spec"]["versions"]
+        .as_array_mut()
+        .expect("a definition has versions")
+    {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         strip_unknown_formats(schema);
         strip_borrowed_descriptions(&mut schema["properties"]["spec"]);
@@ -33,7 +36,10 @@ fn finish(crd: CustomResourceDefinition) -> CustomResourceDefinition {
 /// The API server knows few formats and warns about others, such as schemars' `uint32`.
 fn strip_unknown_formats(schema: &mut Value) {
     walk(schema, &mut |object| {
-        let unknown = object.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint"));
+        let unknown = object
+            .get("format")
+            .and_then(Value::as_str)
+            .is_some_and(|format| format.starts_with("uint"));
         if unknown {
             object.remove("format");
         }
@@ -43,7 +49,9 @@ fn strip_unknown_formats(schema: &mut Value) {
 /// Kubernetes' own types come with long descriptions; with them a Task's definition would be too
 /// large for `kubectl apply -f`, which keeps a copy in an annotation of at most 262,144 bytes.
 fn strip_borrowed_descriptions(spec: &mut Value) {
-    let Some(overrides) = spec.pointer_mut("/properties/podOverrides/properties") else { return };
+    let Some(overrides) = spec.pointer_mut("/properties/podOverrides/properties") else {
+        return;
+    };
     for (_, property) in overrides.as_object_mut().into_iter().flatten() {
         let own = property.get("description").cloned();
         walk(property, &mut |object| {
@@ -61,21 +69,35 @@ fn strip_borrowed_descriptions(spec: &mut Value) {
 /// One comparison of the whole spec is refused by the API server for its cost, so each property
 /// compares itself, and the spec compares which properties are there.
 fn make_task_immutable(spec: &mut Value) {
-    let required: Vec<String> =
-        spec["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let required: Vec<String> = spec["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
     let mut presence = Vec::new();
-    let Some(properties) = spec["properties"].as_object_mut() else { return };
+    let Some(properties) = spec["properties"].as_object_mut() else {
+        return;
+    };
     for (name, property) in properties {
         if MUTABLE_TASK_FIELDS.contains(&name.as_str()) {
             continue;
         }
-        add_rule(property, "self == oldSelf", &format!("{name} cannot be changed once the Task is created"));
+        add_rule(
+            property,
+            "self == oldSelf",
+            &format!("{name} cannot be changed once the Task is created"),
+        );
         if !required.contains(name) {
             presence.push(name.clone());
         }
     }
     for name in presence {
-        let field = if name == "type" { "self.type".to_owned() } else { format!("self.{name}") };
+        let field = if name == "type" {
+            "self.type".to_owned()
+        } else {
+            format!("self.{name}")
+        };
         add_rule(
             spec,
             &format!("has({field}) == has({})", field.replacen("self", "oldSelf", 1)),
@@ -95,7 +117,10 @@ fn add_rule(schema: &mut Value, rule: &str, message: &str) {
         .expect("a schema is an object")
         .entry("x-kubernetes-validations")
         .or_insert_with(|| json!([]));
-    rules.as_array_mut().expect("rules are a list").push(json!({ "rule": rule, "message": message }));
+    rules
+        .as_array_mut()
+        .expect("rules are a list")
+        .push(json!({ "rule": rule, "message": message }));
 }
 
 /// Calls `visit` on every object of a schema, outermost first.
@@ -134,7 +159,10 @@ mod tests {
         let crd = serde_json::to_value(&all()[0]).expect("JSON");
         let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
         for (name, property) in spec["properties"].as_object().expect("properties") {
-            let rules = property["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+            let rules = property["x-kubernetes-validations"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             let compares = rules.iter().any(|rule| rule["rule"] == "self == oldSelf");
             assert_eq!(compares, !MUTABLE_TASK_FIELDS.contains(&name.as_str()), "{name}");
         }

@@ -22,3 +22,7 @@ pub const CLI_FIELD_MANAGER: &str = "kubectl-axon";
 
 /// The scheduling gate of every agent pod: the operator takes it off the one pod that may start.
 pub const START_GATE: &str = "axon.io/start";
+
+/// On Tasks: the sandbox in which the embedded plane runs the agent, `bubblewrap` or `none`. The
+/// operator copies it to the pod, and a real cluster pays no attention to it.
+pub const SANDBOX: &str = "axon.io/sandbox";

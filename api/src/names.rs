@@ -7,7 +7,11 @@ use sha2::{Digest, Sha256};
 /// UID's hash. A Task that is made anew under its old name does not meet the dying Job.
 pub fn job(task: &str, uid: &str, attempt: i32) -> String {
     let cut: String = task.chars().take(50).collect();
-    format!("{}-{attempt}-{}", cut.trim_end_matches(['-', '.']).replace('.', "-"), short_hash(uid))
+    format!(
+        "{}-{attempt}-{}",
+        cut.trim_end_matches(['-', '.']).replace('.', "-"),
+        short_hash(uid)
+    )
 }
 
 /// Name of the Secret with a Job's run description.
@@ -18,7 +22,8 @@ pub fn run_secret(job: &str) -> String {
 /// The value of a label that names an object: cut to the 63 characters that a label may have.
 pub fn label_value(name: &str) -> String {
     let cut: String = name.chars().take(63).collect();
-    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
+        .to_owned()
 }
 
 fn short_hash(text: &str) -> String {
@@ -36,7 +41,10 @@ mod tests {
 
     #[test]
     fn a_job_is_named_by_task_attempt_and_uid() {
-        assert_eq!(job("fix-bug", "a-uid", 1), format!("fix-bug-1-{}", short_hash("a-uid")));
+        assert_eq!(
+            job("fix-bug", "a-uid", 1),
+            format!("fix-bug-1-{}", short_hash("a-uid"))
+        );
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "b-uid", 1));
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "a-uid", 2));
     }

@@ -17,7 +17,8 @@ const MARGIN_BYTES: usize = 256;
 
 /// The bytes that an outcome may have in a pod of `containers` containers, init ones included.
 pub fn limit_bytes(containers: usize) -> usize {
-    (MAX_POD_BYTES / containers.max(1)).min(MAX_CONTAINER_BYTES) - MARGIN_BYTES.min(MAX_POD_BYTES / containers.max(1))
+    (MAX_POD_BYTES / containers.max(1)).min(MAX_CONTAINER_BYTES)
+        - MARGIN_BYTES.min(MAX_POD_BYTES / containers.max(1))
 }
 
 /// How a container of the run ended. The init container `prepare` writes one only when it fails.
@@ -87,7 +88,9 @@ impl Outcome {
 
     /// Reads a termination message; `None` when it is not an outcome of this version.
     pub fn parse(message: &str) -> Option<Self> {
-        serde_json::from_str::<Self>(message.trim()).ok().filter(|outcome| outcome.version == VERSION)
+        serde_json::from_str::<Self>(message.trim())
+            .ok()
+            .filter(|outcome| outcome.version == VERSION)
     }
 
     /// The outcome as JSON of at most `limit` bytes, always valid: what does not fit is cut, first
@@ -98,7 +101,9 @@ impl Outcome {
             return json;
         }
         shrink_text(&mut outcome, limit, |outcome| &mut outcome.text);
-        while fits(&outcome, limit).is_none() && (outcome.extra.pop().is_some() || outcome.pull_requests.pop().is_some()) {}
+        while fits(&outcome, limit).is_none()
+            && (outcome.extra.pop().is_some() || outcome.pull_requests.pop().is_some())
+        {}
         shrink_text(&mut outcome, limit, |outcome| &mut outcome.message);
         for field in [Field::Branch, Field::BaseBranch, Field::Commit] {
             if fits(&outcome, limit).is_none() {
@@ -129,7 +134,9 @@ impl Field {
 }
 
 fn fits(outcome: &Outcome, limit: usize) -> Option<String> {
-    serde_json::to_string(outcome).ok().filter(|json| json.len() <= limit)
+    serde_json::to_string(outcome)
+        .ok()
+        .filter(|json| json.len() <= limit)
 }
 
 /// Cuts one text of the outcome to the longest beginning with which the whole fits, or to nothing.
@@ -151,7 +158,11 @@ fn shrink_text(outcome: &mut Outcome, limit: usize, text: impl Fn(&mut Outcome) 
         }
     }
     let end = ends.get(low).copied().unwrap_or(whole.len());
-    *text(outcome) = if low == 0 { String::new() } else { format!("{}{CUT}", &whole[..end]) };
+    *text(outcome) = if low == 0 {
+        String::new()
+    } else {
+        format!("{}{CUT}", &whole[..end])
+    };
 }
 
 #[cfg(test)]
@@ -169,7 +180,10 @@ mod tests {
     #[test]
     fn other_text_is_no_outcome() {
         assert_eq!(Outcome::parse("Segmentation fault"), None);
-        assert_eq!(Outcome::parse(r#"{"version":9,"result":"Succeeded","reason":"","message":""}"#), None);
+        assert_eq!(
+            Outcome::parse(r#"{"version":9,"result":"Succeeded","reason":"","message":""}"#),
+            None
+        );
     }
 
     #[test]

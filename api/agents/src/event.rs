@@ -32,7 +32,10 @@ pub enum Ending {
     Succeeded,
     /// The terminal failure event: the provider's or the CLI's own message, and the HTTP status
     /// of the provider's answer when the stream has it.
-    Failed { message: String, http_status: Option<u16> },
+    Failed {
+        message: String,
+        http_status: Option<u16>,
+    },
 }
 
 /// Tokens and cost of one run. Every agent type is brought to one convention: `input_tokens`

@@ -285,7 +285,10 @@ pub enum Phase {
 impl Phase {
     /// Whether a Task in this phase has ended for good.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled)
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled
+        )
     }
 
     /// The phase as it is spelled in status.

@@ -24,7 +24,10 @@ use super::task::LocalReference;
 pub struct WorkspaceSpec {
     /// URL of the repository: https://, http://, git://, ssh://, file:// or git@host:path.
     /// Never with a token in it: secretRef is for that.
-    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^(https?://|git://|ssh://|file:///|git@)[^\s]+$"))]
+    #[schemars(
+        length(min = 1, max = 2048),
+        regex(pattern = r"^(https?://|git://|ssh://|file:///|git@)[^\s]+$")
+    )]
     pub repo: String,
 
     /// Branch, tag or 40-digit commit to check out. Absent means the repository's default branch.

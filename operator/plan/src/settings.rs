@@ -20,8 +20,9 @@ impl Default for Settings {
     fn default() -> Self {
         let version = env!("CARGO_PKG_VERSION");
         let agents = axon_api::agents::NAMES.iter().filter(|name| **name != "shell");
-        let mut agent_images: BTreeMap<String, String> =
-            agents.map(|name| ((*name).to_owned(), format!("axon/{name}:{version}"))).collect();
+        let mut agent_images: BTreeMap<String, String> = agents
+            .map(|name| ((*name).to_owned(), format!("axon/{name}:{version}")))
+            .collect();
         // The image with git has all that a script needs, so `shell` has none of its own.
         agent_images.insert("shell".to_owned(), format!("axon/git:{version}"));
         Self {
