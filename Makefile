@@ -1,0 +1,24 @@
+# Few targets; each is one command that can be typed as well.
+.PHONY: help build demo test e2e lint deny crds bench
+
+help: ## say what there is
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+build: ## the release binaries: kubectl-axon, and operator and runner linked statically
+	cargo build --release --locked -p kubectl-axon --bins
+	cargo rustc --release --locked -p axon-operator --bin axon-operator -- -C target-feature=+crt-static
+	cargo rustc --release --locked -p axon-runner --bin axon-runner -- -C target-feature=+crt-static
+demo: ## the main job on this machine, without a cluster and without a key
+	examples/01-first-task/run
+test: ## every test that needs no cluster
+	e2e/test
+e2e: ## the scenarios on a real Kubernetes, which it brings up unless KUBECONFIG names one
+	e2e/run
+lint: ## formatting and clippy
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+deny: ## licences, advisories and sources (needs cargo-deny and the advisory database)
+	cargo deny --locked check
+crds: ## the CustomResourceDefinitions
+	@cargo run --quiet --locked -p axon-operator --bin axon-operator -- crd
+bench: ## start-up and latency of the release build
+	e2e/bench
