@@ -31,6 +31,9 @@ pub struct Observed<'a> {
     /// A Job that has the name of this Task's next Job and another owner, as the server said when
     /// it refused to create ours.
     pub conflicting_job: Option<&'a str>,
+    /// Why the server refused to create this Task's next Job as invalid (its answer 422, or 403
+    /// of an admission rule): the same Job would be refused again, so the Task fails with it.
+    pub refused_job: Option<&'a str>,
 }
 
 /// An object that the Task may name.
