@@ -1,39 +1,325 @@
-use crate::*;
+//! `OpenAI`'s Codex CLI, measured with version 0.169.0.
+//!
+//! - `codex exec -` reads the prompt from standard input.
+//! - It does not obey `OPENAI_BASE_URL`. A provider of its own in `config.toml` takes the URL and
+//!   the retry bounds, and spares the WebSocket attempt of the built-in provider. A `ChatGPT`
+//!   sign-in works only with the built-in provider, whose URL is `openai_base_url`.
+//! - `CODEX_HOME` must name a directory that exists.
+//! - `error` events are retry notices, and items of the type `error` are warnings: only
+//!   `turn.completed` and `turn.failed` end the run.
+//! - `turn.completed.usage` counts the whole thread, so the last one is the total. Its
+//!   `input_tokens` include the cached ones and its `output_tokens` the reasoning.
+//! - The model is not in the stream.
+
+use serde_json::Value;
+
+use crate::environment::{folder_below_home, given, not_blank, set, versioned};
+use crate::event::{Ending, Event, Reader, Summary, Usage};
+use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
+use crate::price::{Price, cost};
+use crate::{Agent, failure, json, text};
+
 pub(crate) struct Codex;
-#[derive(Default)]
-struct R(Summary);
-impl Reader for R {
-    fn line(&mut self, _: &str) -> Vec<Event> {
-        Vec::new()
-    }
-    fn summary(&self) -> Summary {
-        self.0.clone()
+
+const API_KEY: &str = "CODEX_API_KEY";
+const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
+/// The contents of `auth.json`, which the CLI reads only from its file.
+const AUTH_JSON: &str = "CODEX_AUTH_JSON";
+const BASE_URL: &str = "OPENAI_BASE_URL";
+const HOME: &str = "CODEX_HOME";
+
+/// List prices of 2026-01 from <https://platform.openai.com/docs/pricing>, standard tier. `OpenAI`
+/// does not charge for cache writes beyond the input itself.
+const PRICES: &[Price] = &[
+    price("gpt-5", 1.25, 0.125, 10.0),
+    price("gpt-5-codex", 1.25, 0.125, 10.0),
+    price("gpt-5-mini", 0.25, 0.025, 2.0),
+    price("gpt-5-nano", 0.05, 0.005, 0.4),
+    price("gpt-5.1", 1.25, 0.125, 10.0),
+    price("gpt-5.1-codex", 1.25, 0.125, 10.0),
+    price("gpt-5.1-codex-max", 1.25, 0.125, 10.0),
+    price("gpt-5.1-codex-mini", 0.25, 0.025, 2.0),
+    price("gpt-5.2", 1.75, 0.175, 14.0),
+    price("gpt-5.2-codex", 1.75, 0.175, 14.0),
+    price("codex-mini", 1.5, 0.375, 6.0),
+    price("gpt-4.1", 2.0, 0.5, 8.0),
+    price("gpt-4.1-mini", 0.4, 0.1, 1.6),
+    price("o3", 2.0, 0.5, 8.0),
+    price("o4-mini", 1.1, 0.275, 4.4),
+];
+
+const fn price(model: &'static str, input: f64, cache_read: f64, output: f64) -> Price {
+    Price {
+        model,
+        input,
+        cache_read,
+        cache_write: input,
+        output,
     }
 }
+
 impl Agent for Codex {
     fn name(&self) -> &'static str {
         "codex"
     }
+
     fn summary(&self) -> &'static str {
-        "codex"
+        "OpenAI's Codex CLI"
     }
+
     fn program(&self) -> &'static str {
         "codex"
     }
-    fn credential(&self, _: CredentialKind) -> Option<Credential> {
-        None
+
+    fn credential(&self, kind: CredentialKind) -> Option<Credential> {
+        Some(Credential {
+            variable: match kind {
+                CredentialKind::ApiKey => API_KEY,
+                CredentialKind::OAuth => AUTH_JSON,
+            },
+        })
     }
-    fn launch(&self, _: &Request<'_>) -> Launch {
-        Launch {
-            argv: vec!["codex".into()],
-            prompt: PromptDelivery::File,
+
+    fn launch(&self, request: &Request<'_>) -> Launch {
+        let mut argv = [
+            "codex",
+            "exec",
+            "--json",
+            "--dangerously-bypass-approvals-and-sandbox",
+        ]
+        .map(ToOwned::to_owned)
+        .to_vec();
+        if let Some(model) = not_blank(request.model) {
+            argv.push(format!("--model={model}"));
+        }
+        if let Some(effort) = not_blank(request.effort) {
+            let effort = toml_string(effort);
+            argv.push(format!("--config=model_reasoning_effort={effort}"));
+        }
+        argv.push("-".to_owned());
+
+        let folder = folder_below_home(request, HOME, ".codex");
+        let auth = given(request, AUTH_JSON);
+        let mut launch = Launch {
+            argv,
+            unset: vec![AUTH_JSON.to_owned()],
+            files: vec![ConfigFile {
+                path: format!("{folder}/config.toml"),
+                contents: config(request, auth.is_some()),
+                mode: 0o644,
+            }],
+            prompt: PromptDelivery::Stdin,
             ..Launch::default()
+        };
+        set(&mut launch, HOME, format!("{}/{folder}", request.home));
+        if let Some(auth) = auth {
+            launch.files.push(ConfigFile {
+                path: format!("{folder}/auth.json"),
+                // A line break inside of a token, as a terminal may wrap it, is no valid JSON.
+                contents: auth.replace(['\r', '\n'], ""),
+                mode: 0o600,
+            });
+        }
+        launch
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(CodexReader::default())
+    }
+
+    fn price(&self, model: &str, usage: &Usage) -> Option<f64> {
+        cost(PRICES, model, usage)
+    }
+}
+
+/// The contents of `config.toml`. Keys of the top level stand before the tables.
+fn config(request: &Request<'_>, is_signed_in: bool) -> String {
+    let url = given(request, BASE_URL).map(|url| toml_string(&versioned(&url, "v1")));
+    let mut top = vec!["check_for_update_on_startup = false".to_owned()];
+    let mut features = String::new();
+    let mut provider = String::new();
+    if is_signed_in {
+        top.push("cli_auth_credentials_store = \"file\"".to_owned());
+    }
+    match url {
+        Some(url) if is_signed_in => {
+            top.push(format!("openai_base_url = {url}"));
+            // Compressed bodies are an agreement between this CLI and its vendor; another server
+            // need not read them.
+            features.push_str("enable_request_compression = false\n");
+        }
+        Some(url) => {
+            top.push("model_provider = \"axon\"".to_owned());
+            provider = format!(
+                "\n[model_providers.axon]\nname = \"axon\"\nbase_url = {url}\nenv_key = {}\n\
+                 wire_api = \"responses\"\nrequest_max_retries = 3\nstream_max_retries = 3\n",
+                toml_string(key_variable(request)),
+            );
+        }
+        None => {}
+    }
+    format!(
+        "{}\n\n[analytics]\nenabled = false\n\n[features]\nplugins = false\napps = false\n\
+         remote_plugin = false\n{features}{provider}",
+        top.join("\n"),
+    )
+}
+
+/// The variable that holds the key: the one of the credential, or the one that users of `OpenAI`'s
+/// other clients have.
+fn key_variable(request: &Request<'_>) -> &'static str {
+    if given(request, API_KEY).is_none() && given(request, OPENAI_API_KEY).is_some() {
+        OPENAI_API_KEY
+    } else {
+        API_KEY
+    }
+}
+
+/// A TOML basic string.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend(["\\u", &format!("{:04X}", u32::from(c))]),
+            c => quoted.push(c),
         }
     }
-    fn reader(&self) -> Box<dyn Reader> {
-        Box::new(R::default())
+    quoted.push('"');
+    quoted
+}
+
+#[derive(Default)]
+struct CodexReader {
+    summary: Summary,
+}
+
+impl Reader for CodexReader {
+    fn line(&mut self, line: &str) -> Vec<Event> {
+        let Some(event) = json::object(line) else {
+            return Vec::new();
+        };
+        match json::string(&event, "/type") {
+            Some("thread.started") => {
+                self.summary.session = json::string(&event, "/thread_id").map(text::kept);
+                vec![Event::Started { model: None }]
+            }
+            Some("turn.started") => {
+                self.summary.ending = None;
+                self.summary.turns = self.summary.turns.saturating_add(1);
+                vec![Event::Turn(self.summary.turns)]
+            }
+            Some("item.started") => tool(&event).into_iter().collect(),
+            Some("item.completed") => self.item(&event).into_iter().collect(),
+            Some("error") => error(&event).into_iter().collect(),
+            Some("turn.completed") => {
+                self.summary.usage = usage(&event);
+                let mut events = vec![Event::Usage(self.summary.usage)];
+                events.extend(self.end(Ending::Succeeded));
+                events
+            }
+            Some("turn.failed") => {
+                let message = json::string(&event, "/error/message").unwrap_or("the turn failed");
+                self.end(failure::failed(message, None))
+            }
+            _ => Vec::new(),
+        }
     }
-    fn needs_ending(&self) -> bool {
-        "codex" != "shell"
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+}
+
+impl CodexReader {
+    fn item(&mut self, event: &Value) -> Option<Event> {
+        match json::string(event, "/item/type")? {
+            "agent_message" => {
+                let text = json::string(event, "/item/text")?;
+                text::replace(&mut self.summary.text, text);
+                Some(Event::Text(text.to_owned()))
+            }
+            "error" => json::string(event, "/item/message").map(|message| Event::Notice(text::kept(message))),
+            "mcp_tool_call" => {
+                json::string(event, "/item/error/message").map(|message| Event::Notice(text::kept(message)))
+            }
+            _ => None,
+        }
+    }
+
+    fn end(&mut self, ending: Ending) -> Vec<Event> {
+        self.summary.ending = Some(ending.clone());
+        vec![Event::End(ending)]
+    }
+}
+
+/// The tool call that begins, if the item is one.
+fn tool(event: &Value) -> Option<Event> {
+    let item = event.get("item")?;
+    let kind = json::string(item, "/type")?;
+    let (name, summary) = match kind {
+        "agent_message" | "reasoning" | "error" | "todo_list" => return None,
+        "command_execution" => {
+            let command = json::string(item, "/command").unwrap_or_default();
+            ("shell".to_owned(), text::one_line(inner_command(command)))
+        }
+        "mcp_tool_call" => {
+            let server = json::string(item, "/server").unwrap_or_default();
+            let tool = json::string(item, "/tool").unwrap_or_default();
+            let arguments = item.get("arguments").unwrap_or(&Value::Null);
+            (format!("{server}.{tool}"), json::tool_summary(arguments))
+        }
+        "file_change" => (kind.to_owned(), changed_paths(item)),
+        _ => (
+            kind.to_owned(),
+            json::string(item, "/query")
+                .map(text::one_line)
+                .unwrap_or_default(),
+        ),
+    };
+    Some(Event::Tool {
+        name: text::one_line(&name),
+        summary,
+    })
+}
+
+/// The command without the shell that Codex puts around it.
+fn inner_command(command: &str) -> &str {
+    let Some((shell, inner)) = command.split_once(" -lc ") else {
+        return command;
+    };
+    if shell.contains(' ') {
+        return command;
+    }
+    inner
+        .strip_prefix('\'')
+        .and_then(|inner| inner.strip_suffix('\''))
+        .filter(|inner| !inner.contains('\''))
+        .unwrap_or(inner)
+}
+
+fn changed_paths(item: &Value) -> String {
+    let paths: Vec<&str> = json::list(item, "/changes")
+        .iter()
+        .filter_map(|change| json::string(change, "/path"))
+        .collect();
+    text::one_line(&paths.join(", "))
+}
+
+/// An `error` event: the notice of a retry, or the message that `turn.failed` says again.
+fn error(event: &Value) -> Option<Event> {
+    let message = json::string(event, "/message")?;
+    message.starts_with("Reconnecting").then(|| Event::Retry {
+        message: text::kept(message),
+    })
+}
+
+fn usage(event: &Value) -> Usage {
+    Usage {
+        input_tokens: json::count(event, "/usage/input_tokens"),
+        cache_read_tokens: json::count(event, "/usage/cached_input_tokens"),
+        cache_write_tokens: json::count(event, "/usage/cache_write_input_tokens"),
+        output_tokens: json::count(event, "/usage/output_tokens"),
+        cost_usd: None,
     }
 }

@@ -7,6 +7,74 @@
 pub mod event;
 pub mod launch;
 
+mod text;
+
+// What the types that read JSON share. A build with only some of them leaves a few unused.
+#[cfg(any(
+    feature = "claude-code",
+    feature = "codex",
+    feature = "gemini",
+    feature = "opencode"
+))]
+#[cfg_attr(
+    not(all(
+        feature = "claude-code",
+        feature = "codex",
+        feature = "gemini",
+        feature = "opencode"
+    )),
+    allow(dead_code)
+)]
+mod environment;
+#[cfg(any(
+    feature = "claude-code",
+    feature = "codex",
+    feature = "gemini",
+    feature = "opencode"
+))]
+#[cfg_attr(
+    not(all(
+        feature = "claude-code",
+        feature = "codex",
+        feature = "gemini",
+        feature = "opencode"
+    )),
+    allow(dead_code)
+)]
+mod failure;
+#[cfg(any(
+    feature = "claude-code",
+    feature = "codex",
+    feature = "gemini",
+    feature = "opencode"
+))]
+#[cfg_attr(
+    not(all(
+        feature = "claude-code",
+        feature = "codex",
+        feature = "gemini",
+        feature = "opencode"
+    )),
+    allow(dead_code)
+)]
+mod json;
+#[cfg(any(
+    feature = "claude-code",
+    feature = "codex",
+    feature = "gemini",
+    feature = "opencode"
+))]
+#[cfg_attr(
+    not(all(
+        feature = "claude-code",
+        feature = "codex",
+        feature = "gemini",
+        feature = "opencode"
+    )),
+    allow(dead_code)
+)]
+mod price;
+
 #[cfg(feature = "claude-code")]
 mod claude_code;
 #[cfg(feature = "codex")]

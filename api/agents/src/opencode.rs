@@ -1,39 +1,353 @@
-use crate::*;
+//! `OpenCode`, measured with version 1.18.33.
+//!
+//! - `opencode run` without a positional reads the prompt from standard input.
+//! - A model is `PROVIDER/MODEL`. A model that it does not know ends the run with an error that
+//!   names nothing, unless the configuration declares it.
+//! - Every provider has a base URL of its own, version included, in the configuration.
+//! - Google's provider reads `GOOGLE_GENERATIVE_AI_API_KEY`, not `GEMINI_API_KEY`.
+//! - There is no terminal event: a run has succeeded when its last step finished with the reason
+//!   `stop` and no `error` came after. A step that is tried again starts a second time with the
+//!   same message.
+//! - `tokens.input` leaves the cache out and `tokens.output` the reasoning; the counts are of one
+//!   step each. The title of a session is asked for by the way and is not counted.
+
+use serde_json::{Map, Value, json as value};
+
+use crate::environment::{api_root, given, not_blank, set, set_defaults, versioned};
+use crate::event::{Ending, Event, Reader, Summary, Usage};
+use crate::launch::{Credential, CredentialKind, Launch, PromptDelivery, Request};
+use crate::{Agent, failure, json, text};
+
 pub(crate) struct OpenCode;
-#[derive(Default)]
-struct R(Summary);
-impl Reader for R {
-    fn line(&mut self, _: &str) -> Vec<Event> {
-        Vec::new()
-    }
-    fn summary(&self) -> Summary {
-        self.0.clone()
-    }
-}
+
+/// The key of the credential. To the CLI itself it is the key of the provider `opencode`.
+const API_KEY: &str = "OPENCODE_API_KEY";
+/// The configuration as JSON. It beats the files, also the one of the repository.
+const CONFIG: &str = "OPENCODE_CONFIG_CONTENT";
+const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
+const GOOGLE_API_KEY: &str = "GOOGLE_GENERATIVE_AI_API_KEY";
+
+const DEFAULTS: &[(&str, &str)] = &[
+    ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
+    ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
+    ("OPENCODE_DISABLE_DEFAULT_PLUGINS", "1"),
+    ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
+];
+
+/// Which variable holds the key of a provider. The provider of a model that names none, or one
+/// that is not listed, is taken to be Anthropic's.
+const KEYS: &[(&str, &str)] = &[
+    ("anthropic", "ANTHROPIC_API_KEY"),
+    ("openai", "OPENAI_API_KEY"),
+    ("google", GOOGLE_API_KEY),
+    ("groq", "GROQ_API_KEY"),
+    ("xai", "XAI_API_KEY"),
+    ("openrouter", "OPENROUTER_API_KEY"),
+    ("deepseek", "DEEPSEEK_API_KEY"),
+    ("mistral", "MISTRAL_API_KEY"),
+    ("zai", "ZHIPU_API_KEY"),
+    ("zai-coding-plan", "ZHIPU_API_KEY"),
+    ("opencode", API_KEY),
+    ("zen", API_KEY),
+];
+
+/// How the models of providers are called, for models without a provider.
+const MODEL_NAMES: &[(&str, &str)] = &[
+    ("claude", "anthropic"),
+    ("gpt", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("codex", "openai"),
+    ("gemini", "google"),
+    ("grok", "xai"),
+];
+
 impl Agent for OpenCode {
     fn name(&self) -> &'static str {
         "opencode"
     }
+
     fn summary(&self) -> &'static str {
-        "opencode"
+        "OpenCode, for models of many providers"
     }
+
     fn program(&self) -> &'static str {
         "opencode"
     }
-    fn credential(&self, _: CredentialKind) -> Option<Credential> {
-        None
+
+    fn credential(&self, kind: CredentialKind) -> Option<Credential> {
+        let (CredentialKind::ApiKey | CredentialKind::OAuth) = kind;
+        Some(Credential { variable: API_KEY })
     }
-    fn launch(&self, _: &Request<'_>) -> Launch {
-        Launch {
-            argv: vec!["opencode".into()],
-            prompt: PromptDelivery::File,
+
+    fn launch(&self, request: &Request<'_>) -> Launch {
+        let model = not_blank(request.model).map(Model::parse);
+        let mut argv = ["opencode", "run", "--format", "json", "--auto"]
+            .map(ToOwned::to_owned)
+            .to_vec();
+        if let Some(model) = model {
+            argv.push(format!("--model={}/{}", model.provider, model.name));
+        }
+        let mut launch = Launch {
+            argv,
+            prompt: PromptDelivery::Stdin,
             ..Launch::default()
+        };
+        set_defaults(&mut launch, request, DEFAULTS);
+        keys(&mut launch, request, model);
+        match given(request, CONFIG).map(|theirs| serde_json::from_str(&theirs)) {
+            None => set(&mut launch, CONFIG, config(request, model).to_string()),
+            Some(Ok(theirs @ Value::Object(_))) => {
+                let mut merged = config(request, model);
+                merge(&mut merged, theirs);
+                set(&mut launch, CONFIG, merged.to_string());
+            }
+            // It may hold comments, which the CLI accepts: theirs to say, and whole.
+            Some(_) => {}
+        }
+        launch
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(OpenCodeReader::default())
+    }
+}
+
+/// A model and the provider that offers it.
+#[derive(Clone, Copy)]
+struct Model<'a> {
+    provider: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Model<'a> {
+    fn parse(text: &'a str) -> Model<'a> {
+        match text.split_once('/') {
+            Some((provider, name)) if !provider.starts_with('-') => Model { provider, name },
+            _ => Model {
+                provider: MODEL_NAMES
+                    .iter()
+                    .find(|(start, _)| text.starts_with(start))
+                    .map_or("anthropic", |(_, provider)| provider),
+                name: text,
+            },
         }
     }
-    fn reader(&self) -> Box<dyn Reader> {
-        Box::new(R::default())
+}
+
+/// Hands the key on under the name that the model's provider reads.
+fn keys(launch: &mut Launch, request: &Request<'_>, model: Option<Model<'_>>) {
+    if let (Some(key), None) = (given(request, GEMINI_API_KEY), given(request, GOOGLE_API_KEY)) {
+        set(launch, GOOGLE_API_KEY, key);
     }
-    fn needs_ending(&self) -> bool {
-        "opencode" != "shell"
+    let provider = model.map_or("anthropic", |model| model.provider);
+    let variable = KEYS
+        .iter()
+        .find(|(name, _)| *name == provider)
+        .map_or("ANTHROPIC_API_KEY", |(_, variable)| variable);
+    if variable == API_KEY {
+        return;
+    }
+    if let Some(key) = given(request, API_KEY) {
+        launch.unset.push(API_KEY.to_owned());
+        if given(request, variable).is_none() {
+            launch.set.retain(|(name, _)| name != variable);
+            set(launch, variable, key);
+        }
+    }
+}
+
+fn config(request: &Request<'_>, model: Option<Model<'_>>) -> Value {
+    let mut providers = Map::new();
+    let mut base_url = |provider: &str, url: Option<String>| {
+        if let Some(url) = url {
+            merge(
+                providers.entry(provider).or_insert(Value::Null),
+                value!({"options": {"baseURL": url}}),
+            );
+        }
+    };
+    base_url(
+        "anthropic",
+        given(request, "ANTHROPIC_BASE_URL").map(|url| format!("{}/v1", api_root(&url))),
+    );
+    base_url(
+        "openai",
+        given(request, "OPENAI_BASE_URL").map(|url| versioned(&url, "v1")),
+    );
+    base_url(
+        "google",
+        given(request, "GOOGLE_GEMINI_BASE_URL").map(|url| format!("{}/v1beta", api_root(&url))),
+    );
+    let mut config = value!({
+        "$schema": "https://opencode.ai/config.json",
+        "autoupdate": false,
+        "share": "disabled",
+    });
+    if let Some(model) = model {
+        let effort = not_blank(request.effort).map(|effort| reasoning(model.provider, effort));
+        let entry = effort.map_or_else(|| value!({}), |effort| value!({"options": effort}));
+        // A declared model keeps what the CLI knows of it, and becomes known if it was not.
+        merge(
+            providers.entry(model.provider).or_insert(Value::Null),
+            value!({"models": {model.name: entry}}),
+        );
+    }
+    if !providers.is_empty() {
+        merge(&mut config, value!({"provider": providers}));
+    }
+    config
+}
+
+/// The options of a model that an effort means to its provider.
+fn reasoning(provider: &str, effort: &str) -> Value {
+    let effort = effort.to_ascii_lowercase();
+    match provider {
+        "anthropic" => value!({"effort": match effort.as_str() {
+            "max" | "xhigh" => "max",
+            "minimal" | "low" => "low",
+            "medium" => "medium",
+            _ => "high",
+        }}),
+        "google" => value!({"thinkingConfig": {"thinkingLevel": match effort.as_str() {
+            "minimal" | "low" => "low",
+            _ => "high",
+        }}}),
+        _ => value!({"reasoningEffort": effort}),
+    }
+}
+
+/// Puts `over` on top of `under`: objects are merged key by key, anything else is replaced.
+fn merge(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
+    }
+}
+
+#[derive(Default)]
+struct OpenCodeReader {
+    summary: Summary,
+    /// The message of the step that was started last.
+    message: String,
+}
+
+impl Reader for OpenCodeReader {
+    fn line(&mut self, line: &str) -> Vec<Event> {
+        let Some(event) = json::object(line) else {
+            return Vec::new();
+        };
+        let is_first = self.summary.session.is_none();
+        if let Some(session) = json::string(&event, "/sessionID") {
+            self.summary.session = Some(text::kept(session));
+        }
+        let mut events = Vec::new();
+        if is_first && self.summary.session.is_some() {
+            events.push(Event::Started { model: None });
+        }
+        match json::string(&event, "/type") {
+            Some("step_start") => events.extend(self.step_start(&event)),
+            Some("text") => events.extend(self.text(&event)),
+            Some("tool_use") => events.push(tool(&event)),
+            Some("step_finish") => events.extend(self.step_finish(&event)),
+            Some("error") => events.push(self.end(error(&event))),
+            _ => {}
+        }
+        events
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+}
+
+impl OpenCodeReader {
+    fn step_start(&mut self, event: &Value) -> Vec<Event> {
+        self.summary.ending = None;
+        let message = json::string(event, "/part/messageID").unwrap_or_default();
+        if message == self.message && !message.is_empty() {
+            return vec![Event::Retry {
+                message: "the step starts again".to_owned(),
+            }];
+        }
+        self.message = text::kept(message);
+        self.summary.turns = self.summary.turns.saturating_add(1);
+        vec![Event::Turn(self.summary.turns)]
+    }
+
+    fn text(&mut self, event: &Value) -> Option<Event> {
+        let text = json::string(event, "/part/text")?;
+        text::replace(&mut self.summary.text, text);
+        Some(Event::Text(text.to_owned()))
+    }
+
+    fn step_finish(&mut self, event: &Value) -> Vec<Event> {
+        let mut events = Vec::new();
+        if let Some(part) = event.get("part") {
+            self.summary.usage.add(&usage(part));
+            events.push(Event::Usage(self.summary.usage));
+        }
+        match json::string(event, "/part/reason") {
+            Some("stop") => events.push(self.end(Ending::Succeeded)),
+            // The step called tools: the run goes on.
+            Some("tool-calls") | None => {}
+            Some(reason) => events.push(self.end(failure::failed(
+                &format!("the agent stopped before it was done: reason `{reason}`"),
+                None,
+            ))),
+        }
+        events
+    }
+
+    fn end(&mut self, ending: Ending) -> Event {
+        self.summary.ending = Some(ending.clone());
+        Event::End(ending)
+    }
+}
+
+fn tool(event: &Value) -> Event {
+    Event::Tool {
+        name: text::one_line(json::string(event, "/part/tool").unwrap_or("tool")),
+        summary: event
+            .pointer("/part/state/input")
+            .map(json::tool_summary)
+            .unwrap_or_default(),
+    }
+}
+
+fn error(event: &Value) -> Ending {
+    let message = json::string(event, "/error/data/message")
+        .or_else(|| json::string(event, "/error/message"))
+        .or_else(|| json::string(event, "/error/name"))
+        .unwrap_or("the agent reported an error without a message");
+    failure::failed(
+        message,
+        failure::http_status(event.pointer("/error/data/statusCode")),
+    )
+}
+
+/// The usage of one step, whose `input` leaves the cache out. What `total` counts beyond the other
+/// numbers is reasoning that `output` leaves out.
+fn usage(part: &Value) -> Usage {
+    let read = json::count(part, "/tokens/cache/read");
+    let written = json::count(part, "/tokens/cache/write");
+    let input = json::count(part, "/tokens/input")
+        .saturating_add(read)
+        .saturating_add(written);
+    let output = json::count(part, "/tokens/output");
+    let output = match json::count(part, "/tokens/total").checked_sub(input) {
+        Some(rest) if rest > 0 => rest.max(output),
+        _ => output.saturating_add(json::count(part, "/tokens/reasoning")),
+    };
+    Usage {
+        input_tokens: input,
+        cache_read_tokens: read,
+        cache_write_tokens: written,
+        output_tokens: output,
+        cost_usd: json::amount(part, "/cost"),
     }
 }
