@@ -1,1 +1,6 @@
+//! Scenarios for both planes, and the real parts that they run against: a git server, the agent
+//! CLIs, a scripted provider.
 
+pub mod clis;
+pub mod git;
+pub mod llm;
