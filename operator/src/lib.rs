@@ -1,1 +1,19 @@
+//! The operator: observes the cluster, plans for each Task, and applies the plans.
+//!
+//! [`controllers::run`] works on any [`kube::Client`], so that the embedded control plane runs the
+//! same controllers in process. What only a cluster needs (lease, health, metrics page) is around
+//! it.
 
+pub mod apply;
+pub mod config;
+pub mod controllers;
+pub mod key;
+pub mod metrics;
+pub mod notices;
+pub mod observe;
+pub mod queue;
+pub mod round;
+pub mod watch;
+pub mod world;
+
+pub use config::Config;

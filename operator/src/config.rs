@@ -1,0 +1,27 @@
+//! What the operator is told.
+
+use axon_plan::Settings;
+
+/// What the operator is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What plans depend on: images and how they are pulled.
+    pub settings: Settings,
+    /// The only namespace to look at; `None` means all.
+    pub watch_namespace: Option<String>,
+    /// Tasks that are worked on at once; at least 1.
+    pub concurrency: usize,
+    /// Who wrote an event, such as the name of the operator's pod.
+    pub instance: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            watch_namespace: None,
+            concurrency: 32,
+            instance: "axon-operator".to_owned(),
+        }
+    }
+}

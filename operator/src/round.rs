@@ -1,0 +1,104 @@
+//! One round for one Task: observe, plan, apply.
+
+use std::time::Duration;
+
+use axon_plan::{Plan, Settings, Step};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::apply::{Applied, Applier, ApplyError};
+use crate::key::Key;
+use crate::metrics::RoundResult;
+use crate::observe::{ObserveError, Seen, observe};
+use crate::queue::Next;
+
+/// How long after its Job a Task's status is written, unless something happens before. By then the
+/// pod is there too, in the usual case, so that one write tells of both.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How long to wait for the watch to catch up before a stale round is tried again.
+const CATCH_UP: Duration = Duration::from_millis(50);
+/// How long to wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// For the counters.
+    pub result: RoundResult,
+    /// For the queue.
+    pub next: Next,
+}
+
+/// Why a round failed.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// Does one round for the Task at `key`.
+pub async fn round(applier: &Applier, settings: &Settings, key: &Key) -> Ended {
+    match attempt(applier, settings, key).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            tracing::warn!(task = %key, error = format!("{error:#}"), "a round failed and will be tried again");
+            Ended {
+                result: RoundResult::Failed,
+                next: Next::Retry(AFTER_FAILURE),
+            }
+        }
+    }
+}
+
+async fn attempt(applier: &Applier, settings: &Settings, key: &Key) -> Result<Ended, RoundError> {
+    let observed = observe(&applier.client, &applier.world, &applier.queue, key).await?;
+    let Some(seen) = observed else {
+        return Ok(done(None));
+    };
+    let plan = seen.decide(settings, Timestamp::now(), None);
+    let applied = apply_all(applier, key, &seen, &plan).await?;
+    let Applied::Refused(obstacle) = applied else {
+        return Ok(ended(&applied, &plan));
+    };
+    let plan = seen.decide(settings, Timestamp::now(), Some(&obstacle));
+    let applied = apply_all(applier, key, &seen, &plan).await?;
+    Ok(ended(&applied, &plan))
+}
+
+/// Does the steps in order and stops at the first that is not simply done. After a new Job only
+/// events are written: the next round knows the Job's UID and tells all of it in one write.
+async fn apply_all(applier: &Applier, key: &Key, seen: &Seen, plan: &Plan) -> Result<Applied, ApplyError> {
+    tracing::debug!(task = %key, steps = plan.steps.len(), why = plan.why, "planned");
+    let mut result = Applied::Done;
+    for step in &plan.steps {
+        if result == Applied::JobCreated && !matches!(step, Step::Notify(_)) {
+            continue;
+        }
+        match applier.apply(&seen.task, &plan.status, step).await? {
+            Applied::Done => {}
+            Applied::JobCreated => result = Applied::JobCreated,
+            stop => return Ok(stop),
+        }
+    }
+    Ok(result)
+}
+
+fn ended(applied: &Applied, plan: &Plan) -> Ended {
+    match applied {
+        Applied::Done => done(plan.wake),
+        Applied::JobCreated => done(Some(SETTLE)),
+        Applied::Stale | Applied::Refused(_) => Ended {
+            result: RoundResult::Stale,
+            next: Next::Retry(CATCH_UP),
+        },
+    }
+}
+
+fn done(wake: Option<Duration>) -> Ended {
+    Ended {
+        result: RoundResult::Done,
+        next: Next::Wait(wake),
+    }
+}
