@@ -50,7 +50,7 @@ impl<T> Sought<T> {
 
 impl Seen {
     /// Decides, at `now`. `obstacle` is why the Task's next Job could not be created.
-    pub fn decide(&self, settings: &Settings, now: Timestamp, conflicting_job: Option<&str>) -> Plan {
+    pub fn decide(&self, settings: &Settings, now: Timestamp, obstacle: Option<&Obstacle>) -> Plan {
         let jobs: Vec<&Job> = self.jobs.iter().collect();
         let pods: Vec<&Pod> = self.pods.iter().collect();
         let (conflicting_job, refused_job) = match obstacle {

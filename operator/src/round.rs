@@ -58,13 +58,13 @@ async fn attempt(applier: &Applier, settings: &Settings, key: &Key) -> Result<En
         return Ok(done(None));
     };
     let plan = seen.decide(settings, Timestamp::now(), None);
-    let applied = apply_all(applier, key, &seen, &plan).await?;
-    let Applied::Refused(obstacle) = applied else {
-        return Ok(ended(&applied, &plan));
+    let result = apply_all(applier, key, &seen, &plan).await?;
+    let Applied::Refused(obstacle) = result else {
+        return Ok(ended(&result, &plan));
     };
     let plan = seen.decide(settings, Timestamp::now(), Some(&obstacle));
-    let applied = apply_all(applier, key, &seen, &plan).await?;
-    Ok(ended(&applied, &plan))
+    let result = apply_all(applier, key, &seen, &plan).await?;
+    Ok(ended(&result, &plan))
 }
 
 /// Does the steps in order and stops at the first that is not simply done. After a new Job only
@@ -85,8 +85,8 @@ async fn apply_all(applier: &Applier, key: &Key, seen: &Seen, plan: &Plan) -> Re
     Ok(result)
 }
 
-fn ended(applied: &Applied, plan: &Plan) -> Ended {
-    match applied {
+fn ended(result: &Applied, plan: &Plan) -> Ended {
+    match result {
         Applied::Done => done(plan.wake),
         Applied::JobCreated => done(Some(SETTLE)),
         Applied::Stale | Applied::Refused(_) => Ended {
