@@ -381,3 +381,127 @@ fn estimated_tokens(block: &Value) -> u64 {
         .unwrap_or(0);
     u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, launch};
+
+    fn result(fields: &str) -> Ending {
+        let line = format!(r#"{{"duration_ms":1,"subtype":"success","type":"result",{fields}}}"#);
+        let (_, summary) = testing::read(&ClaudeCode, &line);
+        summary.ending.expect("a result line ends the run")
+    }
+
+    #[test]
+    fn the_command_takes_the_prompt_from_standard_input() {
+        let launch = launch(&ClaudeCode, None, None, &[]);
+        assert_eq!(
+            launch.argv.join(" "),
+            "claude -p --output-format stream-json --verbose --dangerously-skip-permissions"
+        );
+        assert_eq!(launch.prompt, PromptDelivery::Stdin);
+        assert_eq!(launch.files, []);
+        for (name, value) in DEFAULTS {
+            assert_eq!(testing::set(&launch, name), Some(*value), "{name}");
+        }
+        assert_eq!(testing::set(&launch, BASE_URL), None);
+    }
+
+    #[test]
+    fn model_and_effort_cannot_become_other_flags() {
+        let launch = launch(&ClaudeCode, Some("--help"), Some("high"), &[]);
+        assert_eq!(launch.argv[6..], ["--model=--help", "--effort=high"]);
+        let launch = testing::launch(&ClaudeCode, Some(" "), Some(""), &[]);
+        assert_eq!(launch.argv.len(), 6);
+    }
+
+    #[test]
+    fn a_variable_of_the_user_beats_a_default() {
+        let launch = launch(&ClaudeCode, None, None, &[("CLAUDE_CODE_MAX_RETRIES", "9")]);
+        assert_eq!(testing::set(&launch, "CLAUDE_CODE_MAX_RETRIES"), None);
+        assert_eq!(testing::set(&launch, "DISABLE_TELEMETRY"), Some("1"));
+    }
+
+    #[test]
+    fn the_base_url_loses_its_version() {
+        for url in ["http://h/p", "http://h/p/", "http://h/p/v1"] {
+            let launch = launch(&ClaudeCode, None, None, &[(BASE_URL, url)]);
+            assert_eq!(testing::set(&launch, BASE_URL), Some("http://h/p"), "{url}");
+        }
+    }
+
+    #[test]
+    fn recordings_read_as_pinned() {
+        testing::assert_recordings_read_as_pinned(&ClaudeCode);
+    }
+
+    #[test]
+    fn input_counts_the_cache_and_output_is_the_true_one() {
+        let usage = testing::summary(&ClaudeCode, "success").usage;
+        assert_eq!(usage.input_tokens, 2700 + 1200 + 60);
+        assert_eq!(usage.cache_read_tokens, 1200);
+        assert_eq!(usage.cache_write_tokens, 60);
+        assert_eq!(usage.output_tokens, 75);
+        assert_eq!(usage.cost_usd, Some(0.009_81));
+    }
+
+    #[test]
+    fn a_resumed_run_costs_only_what_it_adds() {
+        let usage = testing::summary(&ClaudeCode, "resume-2").usage;
+        assert_eq!(usage.cost_usd, Some(0.0008));
+        assert_eq!(usage.input_tokens, 100);
+    }
+
+    #[test]
+    fn a_run_that_is_cut_off_has_an_estimate_and_no_ending() {
+        let summary = testing::summary(&ClaudeCode, "sigterm-tool");
+        assert_eq!(summary.ending, None);
+        assert!(summary.usage.input_tokens > 0, "{:?}", summary.usage);
+        assert!(summary.usage.output_tokens > 0, "{:?}", summary.usage);
+    }
+
+    #[test]
+    fn only_a_run_that_ends_by_itself_succeeds() {
+        for fields in [
+            r#""is_error":false,"result":"done""#,
+            r#""is_error":false,"stop_reason":null,"terminal_reason":null"#,
+            r#""is_error":false,"stop_reason":"end_turn","terminal_reason":"completed""#,
+            r#""result":"done""#,
+        ] {
+            assert_eq!(result(fields), Ending::Succeeded, "{fields}");
+        }
+        for (fields, expected) in [
+            (
+                r#""is_error":true"#,
+                "the agent reported an error of the kind `success`",
+            ),
+            (r#""is_error":true,"errors":["a","b"]"#, "a; b"),
+            (
+                r#""is_error":false,"stop_reason":"max_tokens""#,
+                "the agent stopped before it was done: stop reason `max_tokens`",
+            ),
+            (
+                r#""is_error":false,"terminal_reason":"aborted""#,
+                "the agent stopped before it was done: terminal reason `aborted`",
+            ),
+        ] {
+            let Ending::Failed { message, .. } = result(fields) else {
+                panic!("a failure is expected of {fields}");
+            };
+            assert_eq!(message, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn two_result_lines_add_up() {
+        let line = |cost: &str| {
+            format!(
+                r#"{{"type":"result","subtype":"success","is_error":false,"model_usage_since_last_result":{{"m":{{"inputTokens":10,"outputTokens":1,"costUSD":{cost}}}}}}}"#
+            )
+        };
+        let (_, summary) = testing::read(&ClaudeCode, &[line("0.25"), line("0.5")].join("\n"));
+        assert_eq!(summary.usage.input_tokens, 20);
+        assert_eq!(summary.usage.cost_usd, Some(0.75));
+    }
+}

@@ -288,7 +288,7 @@ fn inner_command(command: &str) -> &str {
     let Some((shell, inner)) = command.split_once(" -lc ") else {
         return command;
     };
-    if shell.contains(' ') {
+    if shell.contains(' ') || !shell.ends_with("sh") {
         return command;
     }
     inner
@@ -321,5 +321,166 @@ fn usage(event: &Value) -> Usage {
         cache_write_tokens: json::count(event, "/usage/cache_write_input_tokens"),
         output_tokens: json::count(event, "/usage/output_tokens"),
         cost_usd: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, file, launch};
+
+    const CONFIG: &str = ".codex/config.toml";
+
+    #[test]
+    fn the_command_takes_the_prompt_from_standard_input() {
+        let launch = launch(&Codex, None, None, &[(API_KEY, "k")]);
+        assert_eq!(
+            launch.argv.join(" "),
+            "codex exec --json --dangerously-bypass-approvals-and-sandbox -"
+        );
+        assert_eq!(launch.prompt, PromptDelivery::Stdin);
+        assert_eq!(testing::set(&launch, HOME), Some("/home/agent/.codex"));
+        insta::assert_snapshot!(file(&launch, CONFIG), @r#"
+        check_for_update_on_startup = false
+
+        [analytics]
+        enabled = false
+
+        [features]
+        plugins = false
+        apps = false
+        remote_plugin = false
+        "#);
+    }
+
+    #[test]
+    fn model_and_effort_cannot_become_other_flags() {
+        let launch = launch(&Codex, Some("-m"), Some("hi\"gh\n"), &[]);
+        assert_eq!(
+            launch.argv[4..],
+            ["--model=-m", r#"--config=model_reasoning_effort="hi\"gh""#, "-"]
+        );
+    }
+
+    #[test]
+    fn a_base_url_becomes_a_provider_with_bounded_retries() {
+        let variables = [(BASE_URL, "http://h:1/s/x"), (API_KEY, "k")];
+        let launch = launch(&Codex, None, None, &variables);
+        insta::assert_snapshot!(file(&launch, CONFIG), @r#"
+        check_for_update_on_startup = false
+        model_provider = "axon"
+
+        [analytics]
+        enabled = false
+
+        [features]
+        plugins = false
+        apps = false
+        remote_plugin = false
+
+        [model_providers.axon]
+        name = "axon"
+        base_url = "http://h:1/s/x/v1"
+        env_key = "CODEX_API_KEY"
+        wire_api = "responses"
+        request_max_retries = 3
+        stream_max_retries = 3
+        "#);
+    }
+
+    #[test]
+    fn the_key_of_other_openai_clients_is_used_when_it_is_the_only_one() {
+        let variables = [(BASE_URL, "http://h/v1/"), (OPENAI_API_KEY, "k")];
+        let launch = launch(&Codex, None, None, &variables);
+        let config = file(&launch, CONFIG);
+        assert!(config.contains("env_key = \"OPENAI_API_KEY\""), "{config}");
+        assert!(config.contains("base_url = \"http://h/v1\""), "{config}");
+    }
+
+    #[test]
+    fn a_sign_in_becomes_a_private_file_and_leaves_the_environment() {
+        let variables = [(AUTH_JSON, "{\"tokens\":\n{}}\n"), (BASE_URL, "http://h/v1")];
+        let launch = launch(&Codex, None, None, &variables);
+        assert_eq!(launch.unset, [AUTH_JSON]);
+        assert_eq!(file(&launch, ".codex/auth.json"), "{\"tokens\":{}}");
+        assert_eq!(launch.files[1].mode, 0o600);
+        insta::assert_snapshot!(file(&launch, CONFIG), @r#"
+        check_for_update_on_startup = false
+        cli_auth_credentials_store = "file"
+        openai_base_url = "http://h/v1"
+
+        [analytics]
+        enabled = false
+
+        [features]
+        plugins = false
+        apps = false
+        remote_plugin = false
+        enable_request_compression = false
+        "#);
+    }
+
+    #[test]
+    fn a_folder_below_the_home_is_kept_and_any_other_is_replaced() {
+        let inside = launch(&Codex, None, None, &[(HOME, "/home/agent/c")]);
+        assert_eq!(testing::set(&inside, HOME), Some("/home/agent/c"));
+        assert!(!file(&inside, "c/config.toml").is_empty());
+        let outside = launch(&Codex, None, None, &[(HOME, "/etc/codex")]);
+        assert_eq!(testing::set(&outside, HOME), Some("/home/agent/.codex"));
+    }
+
+    #[test]
+    fn a_string_stays_one_toml_string() {
+        assert_eq!(toml_string("a\"b\\c\n\u{7f}é"), "\"a\\\"b\\\\c\\u000A\\u007Fé\"");
+    }
+
+    #[test]
+    fn recordings_read_as_pinned() {
+        testing::assert_recordings_read_as_pinned(&Codex);
+    }
+
+    #[test]
+    fn the_last_count_of_a_thread_is_the_total() {
+        let turn = |input: u32| format!(r#"{{"type":"turn.completed","usage":{{"input_tokens":{input}}}}}"#);
+        let (_, summary) = testing::read(&Codex, &[turn(1500), turn(3900)].join("\n"));
+        assert_eq!(summary.usage.input_tokens, 3900);
+    }
+
+    #[test]
+    fn neither_a_retry_nor_a_warning_ends_the_run() {
+        let summary = testing::summary(&Codex, "rate-limit");
+        assert_eq!(summary.ending, Some(Ending::Succeeded));
+        assert_eq!(testing::summary(&Codex, "sigterm-tool").ending, None);
+    }
+
+    #[test]
+    fn a_refused_key_is_told_by_its_status() {
+        let Some(Ending::Failed { http_status, .. }) = testing::summary(&Codex, "auth-error").ending else {
+            panic!("a failure is expected");
+        };
+        assert_eq!(http_status, Some(401));
+    }
+
+    #[test]
+    fn the_shell_around_a_command_is_not_shown() {
+        let cases = [
+            ("/bin/bash -lc 'ls -l'", "ls -l"),
+            ("bash -lc ls", "ls"),
+            (r"/bin/bash -lc 'echo '\''x'\'''", r"'echo '\''x'\'''"),
+            ("ls -lc x", "ls -lc x"),
+            ("cat a b -lc x", "cat a b -lc x"),
+        ];
+        for (command, expected) in cases {
+            assert_eq!(inner_command(command), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn known_models_have_a_price() {
+        let usage = testing::summary(&Codex, "success").usage;
+        let expected = (2700.0 * 1.25 + 1200.0 * 0.125 + 75.0 * 10.0) / 1e6;
+        let cost = Codex.price("gpt-5-codex", &usage).expect("the price is known");
+        assert!((cost - expected).abs() < 1e-12, "{cost}");
+        assert_eq!(Codex.price("gpt-9", &usage), None);
     }
 }

@@ -176,6 +176,9 @@ struct GeminiReader {
     summary: Summary,
     /// Whether the assistant has said or called something since the last tool result.
     is_in_turn: bool,
+    /// Whether the assistant has said something since the last tool result: what it says next
+    /// goes on, or takes the place of what it said before.
+    has_spoken: bool,
 }
 
 impl Reader for GeminiReader {
@@ -195,7 +198,7 @@ impl Reader for GeminiReader {
             Some("tool_use") => self.tool(&event),
             Some("tool_result") => {
                 self.is_in_turn = false;
-                self.summary.text.clear();
+                self.has_spoken = false;
                 Vec::new()
             }
             Some("error") => json::string(&event, "/message")
@@ -226,7 +229,11 @@ impl GeminiReader {
             return Vec::new();
         };
         let mut events = self.begin_turn();
-        text::append(&mut self.summary.text, content);
+        if std::mem::replace(&mut self.has_spoken, true) {
+            text::append(&mut self.summary.text, content);
+        } else {
+            text::replace(&mut self.summary.text, content);
+        }
         let is_piece = event.get("delta").and_then(Value::as_bool).unwrap_or(false);
         events.push(if is_piece {
             Event::TextDelta(content.to_owned())
@@ -289,5 +296,131 @@ fn usage(stats: &Value) -> Usage {
         cache_write_tokens: 0,
         output_tokens: json::count(stats, "/output_tokens").max(with_thoughts),
         cost_usd: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, file, launch};
+
+    fn settings_of(launch: &Launch) -> Value {
+        serde_json::from_str(file(launch, ".gemini/settings.json")).expect("settings are JSON")
+    }
+
+    #[test]
+    fn the_command_takes_the_prompt_from_standard_input_and_names_a_model() {
+        let launch = launch(&Gemini, None, None, &[]);
+        assert_eq!(
+            launch.argv.join(" "),
+            "gemini --yolo --output-format stream-json --model=gemini-2.5-pro"
+        );
+        assert_eq!(launch.prompt, PromptDelivery::Stdin);
+        for (name, value) in DEFAULTS {
+            assert_eq!(testing::set(&launch, name), Some(*value), "{name}");
+        }
+        insta::assert_snapshot!(settings_of(&launch), @r#"{"general":{"enableAutoUpdate":false,"enableAutoUpdateNotification":false,"maxAttempts":4},"privacy":{"usageStatisticsEnabled":false},"security":{"auth":{"selectedType":"gemini-api-key"}}}"#);
+    }
+
+    #[test]
+    fn a_model_cannot_become_another_flag() {
+        let launch = launch(&Gemini, Some("-p"), None, &[]);
+        assert_eq!(launch.argv[4..], ["--model=-p"]);
+    }
+
+    #[test]
+    fn the_base_url_loses_its_version() {
+        for url in ["http://h/p", "http://h/p/v1beta/", "http://h/p/v1"] {
+            let launch = launch(&Gemini, None, None, &[(BASE_URL, url)]);
+            assert_eq!(testing::set(&launch, BASE_URL), Some("http://h/p"), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_settings_follow_the_users_folder_below_the_home_only() {
+        let inside = launch(&Gemini, None, None, &[(HOME, "/home/agent/g")]);
+        assert!(!file(&inside, "g/.gemini/settings.json").is_empty());
+        assert_eq!(inside.unset, Vec::<String>::new());
+        for elsewhere in ["/home/agent", "/srv"] {
+            let launch = launch(&Gemini, None, None, &[(HOME, elsewhere)]);
+            assert!(!file(&launch, ".gemini/settings.json").is_empty());
+            assert_eq!(launch.unset, [HOME]);
+        }
+    }
+
+    #[test]
+    fn vertex_is_signed_in_to_in_its_own_way() {
+        let launch = launch(&Gemini, None, None, &[(VERTEX, "true")]);
+        assert_eq!(
+            settings_of(&launch)["security"]["auth"]["selectedType"],
+            "vertex-ai"
+        );
+    }
+
+    #[test]
+    fn effort_becomes_the_models_own_kind_of_thinking() {
+        let cases = [
+            ("gemini-3-pro-preview", "low", value!({"thinkingLevel": "LOW"})),
+            (
+                "gemini-3-pro-preview",
+                "medium",
+                value!({"thinkingLevel": "HIGH"}),
+            ),
+            ("gemini-2.5-pro", "Minimal", value!({"thinkingBudget": 512})),
+            ("gemini-2.5-pro", "max", value!({"thinkingBudget": 24576})),
+            ("gemini-2.5-flash", "2048", value!({"thinkingBudget": 2048})),
+        ];
+        for (model, effort, expected) in cases {
+            let settings = settings_of(&launch(&Gemini, Some(model), Some(effort), &[]));
+            let configured = &settings["modelConfigs"]["customOverrides"][0];
+            assert_eq!(configured["match"]["model"], model);
+            let thinking = &configured["modelConfig"]["generateContentConfig"]["thinkingConfig"];
+            assert_eq!(*thinking, expected, "{model} {effort}");
+        }
+        let unknown = launch(&Gemini, None, Some("extreme"), &[]);
+        assert_eq!(settings_of(&unknown).get("modelConfigs"), None);
+    }
+
+    #[test]
+    fn recordings_read_as_pinned() {
+        testing::assert_recordings_read_as_pinned(&Gemini);
+    }
+
+    #[test]
+    fn the_final_text_is_all_pieces_since_the_last_tool() {
+        let summary = testing::summary(&Gemini, "success");
+        assert_eq!(summary.text, "Done: pushed feature/x with hello.txt.");
+        assert_eq!(summary.turns, 2);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_has_no_ending() {
+        assert_eq!(testing::summary(&Gemini, "sigterm-no-relaunch").ending, None);
+    }
+
+    #[test]
+    fn a_refused_key_is_told_in_the_providers_words() {
+        let expected = Ending::Failed {
+            message: "API key not valid".to_owned(),
+            http_status: Some(401),
+        };
+        assert_eq!(testing::summary(&Gemini, "auth-error").ending, Some(expected));
+    }
+
+    #[test]
+    fn thoughts_count_as_output() {
+        let stats = value!({"total_tokens": 180, "input_tokens": 100, "output_tokens": 30});
+        assert_eq!(usage(&stats).output_tokens, 80);
+    }
+
+    #[test]
+    fn known_models_have_a_price() {
+        let usage = Usage {
+            input_tokens: 1_000_000,
+            ..Usage::default()
+        };
+        assert_eq!(Gemini.price("gemini-2.5-flash-lite", &usage), Some(0.1));
+        assert_eq!(Gemini.price("gemini-3-pro-preview", &usage), Some(2.0));
+        assert_eq!(Gemini.price("auto", &usage), None);
     }
 }

@@ -86,6 +86,9 @@ mod opencode;
 #[cfg(feature = "shell")]
 mod shell;
 
+#[cfg(test)]
+mod testing;
+
 pub use event::{Ending, Event, Reader, Summary, Usage};
 pub use launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
 

@@ -351,3 +351,190 @@ fn usage(part: &Value) -> Usage {
         cost_usd: json::amount(part, "/cost"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, launch};
+
+    fn config_of(launch: &Launch) -> Value {
+        let config = testing::set(launch, CONFIG).expect("a configuration is set");
+        serde_json::from_str(config).expect("the configuration is JSON")
+    }
+
+    #[test]
+    fn the_command_takes_the_prompt_from_standard_input() {
+        let launch = launch(&OpenCode, None, None, &[]);
+        assert_eq!(launch.argv.join(" "), "opencode run --format json --auto");
+        assert_eq!(launch.prompt, PromptDelivery::Stdin);
+        assert_eq!(launch.files, []);
+        for (name, value) in DEFAULTS {
+            assert_eq!(testing::set(&launch, name), Some(*value), "{name}");
+        }
+        insta::assert_snapshot!(config_of(&launch), @r#"{"$schema":"https://opencode.ai/config.json","autoupdate":false,"share":"disabled"}"#);
+    }
+
+    #[test]
+    fn a_model_names_its_provider() {
+        let cases = [
+            ("anthropic/claude-x", "anthropic/claude-x"),
+            ("openrouter/meta/llama", "openrouter/meta/llama"),
+            ("claude-x", "anthropic/claude-x"),
+            ("gpt-5", "openai/gpt-5"),
+            ("gemini-2.5-pro", "google/gemini-2.5-pro"),
+            ("mystery", "anthropic/mystery"),
+            ("--flag/x", "anthropic/--flag/x"),
+        ];
+        for (model, expected) in cases {
+            let launch = launch(&OpenCode, Some(model), None, &[]);
+            assert_eq!(launch.argv[5..], [format!("--model={expected}")], "{model}");
+        }
+    }
+
+    #[test]
+    fn the_key_goes_to_the_provider_of_the_model() {
+        let cases = [
+            (None, "ANTHROPIC_API_KEY"),
+            (Some("anthropic/m"), "ANTHROPIC_API_KEY"),
+            (Some("openai/m"), "OPENAI_API_KEY"),
+            (Some("google/m"), "GOOGLE_GENERATIVE_AI_API_KEY"),
+            (Some("groq/m"), "GROQ_API_KEY"),
+            (Some("xai/m"), "XAI_API_KEY"),
+            (Some("zai/m"), "ZHIPU_API_KEY"),
+            (Some("zai-coding-plan/m"), "ZHIPU_API_KEY"),
+            (Some("unlisted/m"), "ANTHROPIC_API_KEY"),
+        ];
+        for (model, variable) in cases {
+            let launch = launch(&OpenCode, model, None, &[(API_KEY, "k")]);
+            assert_eq!(testing::set(&launch, variable), Some("k"), "{model:?}");
+            assert_eq!(launch.unset, [API_KEY], "{model:?}");
+        }
+        for model in ["opencode/m", "zen/m"] {
+            let launch = launch(&OpenCode, Some(model), None, &[(API_KEY, "k")]);
+            assert_eq!(launch.unset, Vec::<String>::new(), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_provider_itself_wins() {
+        let variables = [(API_KEY, "k"), ("OPENAI_API_KEY", "own")];
+        let launch = launch(&OpenCode, Some("openai/m"), None, &variables);
+        assert_eq!(testing::set(&launch, "OPENAI_API_KEY"), None);
+    }
+
+    #[test]
+    fn googles_key_has_two_names() {
+        let launch = launch(&OpenCode, None, None, &[(GEMINI_API_KEY, "g")]);
+        assert_eq!(testing::set(&launch, GOOGLE_API_KEY), Some("g"));
+        let both = [(GEMINI_API_KEY, "g"), (API_KEY, "k")];
+        let launch = testing::launch(&OpenCode, Some("google/m"), None, &both);
+        assert_eq!(testing::set(&launch, GOOGLE_API_KEY), Some("k"));
+    }
+
+    #[test]
+    fn each_base_url_reaches_its_provider_with_its_version() {
+        let variables = [
+            ("ANTHROPIC_BASE_URL", "http://a/"),
+            ("OPENAI_BASE_URL", "http://o/v1"),
+            ("GOOGLE_GEMINI_BASE_URL", "http://g"),
+        ];
+        let config = config_of(&launch(&OpenCode, None, None, &variables));
+        for (provider, url) in [
+            ("anthropic", "http://a/v1"),
+            ("openai", "http://o/v1"),
+            ("google", "http://g/v1beta"),
+        ] {
+            assert_eq!(config["provider"][provider]["options"]["baseURL"], url);
+        }
+    }
+
+    #[test]
+    fn a_model_is_declared_with_the_effort_of_its_provider() {
+        let cases = [
+            ("anthropic/m", None, value!({})),
+            (
+                "anthropic/m",
+                Some("xhigh"),
+                value!({"options": {"effort": "max"}}),
+            ),
+            (
+                "google/m",
+                Some("minimal"),
+                value!({"options": {"thinkingConfig": {"thinkingLevel": "low"}}}),
+            ),
+            (
+                "openai/m",
+                Some("low"),
+                value!({"options": {"reasoningEffort": "low"}}),
+            ),
+        ];
+        for (model, effort, expected) in cases {
+            let config = config_of(&launch(&OpenCode, Some(model), effort, &[]));
+            let (provider, name) = model.split_once('/').expect("a provider and a name");
+            assert_eq!(config["provider"][provider]["models"][name], expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn the_users_configuration_lies_on_top() {
+        let theirs = r#"{"share":"auto","provider":{"anthropic":{"options":{"timeout":5}}}}"#;
+        let variables = [(CONFIG, theirs), ("ANTHROPIC_BASE_URL", "http://a")];
+        let config = config_of(&launch(&OpenCode, None, None, &variables));
+        assert_eq!(config["share"], "auto");
+        assert_eq!(config["autoupdate"], false);
+        let options = &config["provider"]["anthropic"]["options"];
+        assert_eq!(*options, value!({"baseURL": "http://a/v1", "timeout": 5}));
+        let with_comments = launch(&OpenCode, None, None, &[(CONFIG, "// mine\n{}")]);
+        assert_eq!(testing::set(&with_comments, CONFIG), None);
+    }
+
+    #[test]
+    fn recordings_read_as_pinned() {
+        testing::assert_recordings_read_as_pinned(&OpenCode);
+    }
+
+    #[test]
+    fn the_steps_add_up() {
+        let usage = testing::summary(&OpenCode, "success").usage;
+        assert_eq!(usage.input_tokens, 2700 + 1200 + 60);
+        assert_eq!(usage.cache_read_tokens, 1200);
+        assert_eq!(usage.cache_write_tokens, 60);
+        assert_eq!(usage.output_tokens, 75);
+        assert_eq!(usage.cost_usd, Some(0.009_81));
+    }
+
+    #[test]
+    fn reasoning_counts_as_output_once() {
+        let part =
+            |total: u64| value!({"tokens": {"total": total, "input": 100, "output": 20, "reasoning": 30}});
+        assert_eq!(usage(&part(150)).output_tokens, 50);
+        assert_eq!(usage(&part(120)).output_tokens, 20);
+        assert_eq!(usage(&part(0)).output_tokens, 50);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_between_steps_has_no_ending_and_keeps_its_usage() {
+        let summary = testing::summary(&OpenCode, "sigterm-llm");
+        assert_eq!(summary.ending, None);
+        assert_eq!(summary.usage.input_tokens, 100);
+    }
+
+    #[test]
+    fn a_step_that_stops_for_another_reason_is_a_failure() {
+        let line = r#"{"type":"step_finish","part":{"reason":"length"}}"#;
+        let expected = Ending::Failed {
+            message: "the agent stopped before it was done: reason `length`".to_owned(),
+            http_status: None,
+        };
+        assert_eq!(testing::read(&OpenCode, line).1.ending, Some(expected));
+    }
+
+    #[test]
+    fn a_refused_key_is_told_by_its_status() {
+        let expected = Ending::Failed {
+            message: "invalid x-api-key".to_owned(),
+            http_status: Some(401),
+        };
+        assert_eq!(testing::summary(&OpenCode, "auth-error").ending, Some(expected));
+    }
+}

@@ -75,3 +75,55 @@ impl Reader for ShellReader {
         self.summary.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_script_runs_with_the_interpreter_of_its_first_line() {
+        let cases: &[(&str, &[&str])] = &[
+            ("echo hi", &["sh"]),
+            ("#!/bin/bash\necho hi", &["/bin/bash"]),
+            ("#! /bin/bash -eu \r\necho hi", &["/bin/bash", "-eu"]),
+            (
+                "#!/usr/bin/env -S python3 -u\n",
+                &["/usr/bin/env", "-S python3 -u"],
+            ),
+            ("#!\necho hi", &["sh"]),
+            ("#!", &["sh"]),
+            (" #!/bin/bash", &["sh"]),
+            ("", &["sh"]),
+        ];
+        for (prompt, argv) in cases {
+            let launch = Shell.launch(&Request {
+                prompt,
+                model: Some("m"),
+                effort: None,
+                home: "/home/agent",
+                variable: &|_| None,
+            });
+            assert_eq!(launch.argv, *argv, "{prompt:?}");
+            assert_eq!(launch.prompt, PromptDelivery::File);
+        }
+    }
+
+    #[test]
+    fn every_line_is_shown_and_the_last_one_is_the_message() {
+        let (events, summary) = testing::read(&Shell, "one\n{\"type\":\"result\"}\ntwo\n\n");
+        let text = |line: &str| Event::Text(line.to_owned());
+        let expected = [text("one"), text("{\"type\":\"result\"}"), text("two"), text("")];
+        assert_eq!(events, expected);
+        assert_eq!(summary.text, "two");
+        assert_eq!(summary.ending, None);
+        assert!(!Shell.needs_ending());
+    }
+
+    #[test]
+    fn no_credential_is_wanted() {
+        for kind in [CredentialKind::ApiKey, CredentialKind::OAuth] {
+            assert_eq!(Shell.credential(kind), None);
+        }
+    }
+}
