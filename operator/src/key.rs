@@ -33,6 +33,7 @@ impl Key {
     }
 
     /// The key of the object `name` in the same namespace.
+    #[must_use]
     pub fn sibling(&self, name: &str) -> Self {
         Self {
             namespace: Arc::clone(&self.namespace),

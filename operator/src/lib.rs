@@ -7,12 +7,15 @@
 pub mod apply;
 pub mod config;
 pub mod controllers;
+pub mod crds;
 pub mod key;
+pub mod lease;
 pub mod metrics;
 pub mod notices;
 pub mod observe;
 pub mod queue;
 pub mod round;
+pub mod server;
 pub mod watch;
 pub mod world;
 

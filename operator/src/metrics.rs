@@ -1,4 +1,4 @@
-//! What the operator counts, as OpenMetrics. Labels never hold names of objects.
+//! What the operator counts. Labels never hold names of objects.
 
 use std::sync::atomic::AtomicI64;
 
@@ -116,7 +116,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The page that Prometheus reads, in the OpenMetrics text format.
+    /// The page that Prometheus reads, in its text format.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("axon");
         registry.register("tasks", "Tasks by phase", self.tasks.0.clone());

@@ -198,7 +198,7 @@ fn backoff(base: Duration, failures: u32, random: u64) -> Duration {
     let doublings = failures.saturating_sub(1).min(20);
     let longest = base.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let less = u32::try_from(random % 256).unwrap_or_default();
-    longest - longest / 4 * less / 256
+    longest.saturating_sub(longest / 4 * less / 256)
 }
 
 #[cfg(test)]
@@ -209,75 +209,126 @@ mod tests {
         Key::new("default", name)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn urgent_tasks_come_first_and_each_only_once() {
-        let queue = Queue::default();
-        queue.wake(&key("status"), Urgency::Normal);
-        queue.wake(&key("later-urgent"), Urgency::Normal);
-        queue.wake(&key("job"), Urgency::Urgent);
-        queue.wake(&key("job"), Urgency::Urgent);
-        queue.wake(&key("later-urgent"), Urgency::Urgent);
-        assert_eq!(queue.next().await, key("job"));
-        assert_eq!(queue.next().await, key("later-urgent"));
-        assert_eq!(queue.next().await, key("status"));
-        let more = tokio::time::timeout(Duration::from_secs(3600), queue.next()).await;
-        assert!(more.is_err(), "nothing is left");
+    /// A queue whose time is seconds from its start.
+    struct Clocked {
+        state: State,
+        start: Instant,
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_task_at_work_that_is_woken_comes_again_only_after_it_is_done() {
-        let queue = Queue::default();
-        queue.wake(&key("a"), Urgency::Normal);
-        let at_work = queue.next().await;
-        queue.wake(&key("a"), Urgency::Normal);
-        let early = tokio::time::timeout(Duration::from_secs(60), queue.next()).await;
-        assert!(early.is_err(), "it is at work");
-        queue.done(&at_work, Next::Wait(None));
-        assert_eq!(queue.next().await, key("a"));
-    }
+    impl Clocked {
+        fn new() -> Self {
+            Self {
+                state: State::default(),
+                start: Instant::now(),
+            }
+        }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_task_comes_back_when_it_is_due() {
-        let queue = Queue::default();
-        let start = Instant::now();
-        queue.wake(&key("a"), Urgency::Normal);
-        let at_work = queue.next().await;
-        queue.done(&at_work, Next::Wait(Some(Duration::from_secs(90))));
-        assert_eq!(queue.next().await, key("a"));
-        assert!(start.elapsed() >= Duration::from_secs(90));
-    }
+        fn at(&self, second: u64) -> Instant {
+            self.start + Duration::from_secs(second)
+        }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_change_comes_before_the_due_time_and_replaces_it() {
-        let queue = Queue::default();
-        queue.wake(&key("a"), Urgency::Normal);
-        let at_work = queue.next().await;
-        queue.done(&at_work, Next::Wait(Some(Duration::from_secs(90))));
-        queue.wake(&key("a"), Urgency::Normal);
-        let at_work = queue.next().await;
-        queue.done(&at_work, Next::Wait(None));
-        let more = tokio::time::timeout(Duration::from_secs(3600), queue.next()).await;
-        assert!(more.is_err(), "the round said that it waits for a change only");
-    }
+        fn next(&mut self, second: u64) -> Option<Key> {
+            self.state.wake_due(self.at(second));
+            self.state.pop()
+        }
 
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_remembered_of_a_task_that_waits_for_a_change() {
-        let queue = Queue::default();
-        queue.wake(&key("a"), Urgency::Urgent);
-        let at_work = queue.next().await;
-        queue.done(&at_work, Next::Retry(Duration::from_secs(1)));
-        let at_work = queue.next().await;
-        queue.done(&at_work, Next::Wait(None));
-        let state = queue.lock();
-        assert!(state.slots.is_empty() && state.due.is_empty());
+        fn done(&mut self, name: &str, second: u64, next: Next) {
+            let now = self.at(second);
+            self.state.done(&key(name), next, now, 0);
+        }
     }
 
     #[test]
-    fn tries_are_ever_further_apart_up_to_five_minutes() {
+    fn urgent_tasks_come_first_and_each_only_once() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("status"), Urgency::Normal);
+        queue.state.wake(&key("later-urgent"), Urgency::Normal);
+        queue.state.wake(&key("job"), Urgency::Urgent);
+        queue.state.wake(&key("job"), Urgency::Urgent);
+        queue.state.wake(&key("later-urgent"), Urgency::Urgent);
+        let order: Vec<_> = std::iter::from_fn(|| queue.next(0)).collect();
+        assert_eq!(order, [key("job"), key("later-urgent"), key("status")]);
+    }
+
+    #[test]
+    fn a_task_at_work_that_is_woken_comes_again_only_after_it_is_done() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("a"), Urgency::Normal);
+        assert_eq!(queue.next(0), Some(key("a")));
+        queue.state.wake(&key("a"), Urgency::Normal);
+        assert_eq!(queue.next(60), None, "it is at work");
+        queue.done("a", 60, Next::Wait(None));
+        assert_eq!(queue.next(60), Some(key("a")));
+    }
+
+    #[test]
+    fn a_task_comes_back_when_it_is_due() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("a"), Urgency::Normal);
+        assert_eq!(queue.next(0), Some(key("a")));
+        queue.done("a", 0, Next::Wait(Some(Duration::from_secs(90))));
+        assert_eq!(queue.next(89), None);
+        assert_eq!(queue.next(90), Some(key("a")));
+    }
+
+    #[test]
+    fn a_change_comes_before_the_due_time_and_replaces_it() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("a"), Urgency::Normal);
+        assert_eq!(queue.next(0), Some(key("a")));
+        queue.done("a", 0, Next::Wait(Some(Duration::from_secs(90))));
+        queue.state.wake(&key("a"), Urgency::Normal);
+        assert_eq!(queue.next(1), Some(key("a")));
+        queue.done("a", 1, Next::Wait(None));
+        assert_eq!(queue.next(3600), None, "the round waits for a change only");
+    }
+
+    #[test]
+    fn failures_in_a_row_are_ever_further_apart_until_one_round_ends_well() {
+        let mut queue = Clocked::new();
+        let retry = Next::Retry(Duration::from_secs(1));
+        queue.state.wake(&key("a"), Urgency::Urgent);
+        let well = Next::Wait(Some(Duration::from_secs(1)));
+        for (second, next) in [
+            (0, retry),
+            (1, retry),
+            (3, retry),
+            (7, well),
+            (8, retry),
+            (9, well),
+        ] {
+            assert_eq!(queue.next(second), Some(key("a")), "at {second} s");
+            queue.done("a", second, next);
+            assert_eq!(queue.next(second), None, "at {second} s");
+        }
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_a_task_that_waits_for_a_change() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("a"), Urgency::Urgent);
+        assert_eq!(queue.next(0), Some(key("a")));
+        queue.done("a", 0, Next::Retry(Duration::from_secs(1)));
+        assert_eq!(queue.next(1), Some(key("a")));
+        queue.done("a", 1, Next::Wait(None));
+        assert!(queue.state.slots.is_empty() && queue.state.due.is_empty());
+    }
+
+    #[test]
+    fn tries_are_at_most_five_minutes_apart() {
         let second = Duration::from_secs(1);
-        assert_eq!(backoff(second, 1, 0), second);
         assert_eq!(backoff(second, 4, 0), second * 8);
         assert_eq!(backoff(second, u32::MAX, 0), LONGEST_BACKOFF);
         assert!(backoff(second, u32::MAX, 255) >= LONGEST_BACKOFF * 3 / 4);
+    }
+
+    #[tokio::test]
+    async fn one_who_waits_is_told_of_what_comes() {
+        let queue = Queue::default();
+        let (next, ()) = tokio::join!(queue.next(), async {
+            tokio::task::yield_now().await;
+            queue.wake(&key("a"), Urgency::Normal);
+        });
+        assert_eq!(next, key("a"));
     }
 }

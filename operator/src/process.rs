@@ -1,0 +1,203 @@
+//! The operator as a process: client, pages, lease and controllers, of which the first to end ends
+//! the process.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axon_operator::lease::Election;
+use axon_operator::metrics::Metrics;
+use axon_operator::{Config, controllers, crds, server};
+use axum::Router;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{LogFormat, LogOptions, RunOptions};
+
+/// Where a pod finds its own namespace.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// The Lease's namespace outside of a cluster.
+const DEFAULT_NAMESPACE: &str = "axon-system";
+/// How long a connection may take to be there.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a request may take to be sent.
+const WRITE: Duration = Duration::from_secs(30);
+
+/// Runs the controllers until the process is told to end.
+pub(crate) fn run(options: RunOptions) -> anyhow::Result<()> {
+    start_log(&options.log)?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let result = runtime.block_on(operate(options));
+    // What still waits, such as a connection that is being closed, must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+fn start_log(options: &LogOptions) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log_level)
+        .with_context(|| format!("failed to read the log level `{}`", options.log_level))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match options.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.init(),
+    }
+    Ok(())
+}
+
+async fn operate(options: RunOptions) -> anyhow::Result<()> {
+    let metrics = Metrics::default();
+    let (ready, is_ready) = watch::channel(false);
+    let health = serve("health", options.health_address, server::health(is_ready)).await?;
+    let page = serve(
+        "metrics",
+        options.metrics_address,
+        server::metrics(metrics.clone()),
+    )
+    .await?;
+    let shutdown = Shutdown::on_signals()?;
+    let work = lead(options, metrics, ready, shutdown);
+    tokio::select! {
+        ended = work => ended,
+        ended = health => Err(ended),
+        ended = page => Err(ended),
+    }
+}
+
+/// Does the work, as soon as this replica is the one to do it.
+async fn lead(
+    options: RunOptions,
+    metrics: Metrics,
+    ready: watch::Sender<bool>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let identity = identity();
+    let config = Config {
+        settings: options.settings(),
+        watch_namespace: options.watch_namespace.clone(),
+        concurrency: options.concurrency,
+        instance: identity.clone(),
+    };
+    let client = client().await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, "started");
+    tokio::select! {
+        () = crds::wait_until_served(&client) => {}
+        () = shutdown.begun() => return Ok(()),
+    }
+    if options.lease.no_leader_election {
+        metrics.leader.set(1);
+        return controllers::run_observed(client, config, metrics, ready, shutdown.begun()).await;
+    }
+    let namespace = options.lease.lease_namespace.unwrap_or_else(own_namespace);
+    let election = Election::new(client.clone(), &namespace, &options.lease.lease_name, identity);
+    // A replica that stands by is as ready as it can be.
+    ready.send_replace(true);
+    let mut held = tokio::select! {
+        held = election.acquire() => held,
+        () = shutdown.begun() => return Ok(()),
+    };
+    ready.send_replace(false);
+    metrics.leader.set(1);
+    let controllers = controllers::run_observed(client, config, metrics, ready, shutdown.begun());
+    let result = tokio::select! {
+        result = controllers => result,
+        lost = held.keep() => return Err(lost.into()),
+    };
+    held.release().await;
+    result
+}
+
+async fn client() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer()
+        .await
+        .context("failed to find a cluster\nhint: set KUBECONFIG, or run in a pod")?;
+    config.connect_timeout = Some(CONNECT);
+    config.write_timeout = Some(WRITE);
+    let agent = concat!("axon-operator/", env!("CARGO_PKG_VERSION"));
+    config.headers.push((
+        axum::http::header::USER_AGENT,
+        axum::http::HeaderValue::from_static(agent),
+    ));
+    Client::try_from(config).context("failed to make a client of the cluster's configuration")
+}
+
+/// Serves pages; the future ends only when that is no longer possible.
+async fn serve(
+    what: &'static str,
+    address: SocketAddr,
+    pages: Router,
+) -> anyhow::Result<impl Future<Output = anyhow::Error>> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to serve {what} on `{address}`"))?;
+    tracing::info!(what, address = %listener.local_addr().unwrap_or(address), "serves");
+    let server = tokio::spawn(async move { axum::serve(listener, pages).await });
+    Ok(async move {
+        match server.await {
+            Ok(Ok(())) => anyhow::anyhow!("the {what} server has ended"),
+            Ok(Err(error)) => anyhow::Error::new(error).context(format!("failed to serve {what}")),
+            Err(error) => anyhow::Error::new(error).context(format!("failed to serve {what}")),
+        }
+    })
+}
+
+/// Tells this process from all others: the pod's name, and some digits because a pod may restart.
+fn identity() -> String {
+    let name = std::env::var("POD_NAME")
+        .or_else(|_| std::env::var("HOSTNAME"))
+        .unwrap_or_else(|_| "axon-operator".to_owned());
+    let digits = RandomState::new().hash_one(std::process::id());
+    format!("{name}_{digits:016x}")
+}
+
+fn own_namespace() -> String {
+    std::env::var("POD_NAMESPACE")
+        .or_else(|_| std::fs::read_to_string(NAMESPACE_FILE))
+        .map(|namespace| namespace.trim().to_owned())
+        .ok()
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+}
+
+/// Whether the process was told to end.
+struct Shutdown(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// Listens for SIGTERM and SIGINT.
+    fn on_signals() -> anyhow::Result<Self> {
+        let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
+        let (begin, begun) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("was told to end");
+            begin.send_replace(true);
+            // The channel stays, so that nobody takes its end for a signal.
+            begin.closed().await;
+        });
+        Ok(Self(begun))
+    }
+
+    /// Resolves once the process was told to end.
+    fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut begun = self.0.clone();
+        async move {
+            let _ = begun.wait_for(|begun| *begun).await;
+        }
+    }
+}
