@@ -1,0 +1,152 @@
+//! `run`: process 1 of the agent's container.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use axon_api::agents::{Ending, Summary, Usage};
+use axon_api::outcome::{Outcome, RunResult};
+use axon_api::run::RunDescription;
+
+use crate::environment::Environment;
+use crate::failure::{AGENT_NOT_FOUND, Failure, SETUP_FAILED};
+use crate::invocation::Invocation;
+use crate::private_directory::PrivateDirectory;
+use crate::report::Report;
+use crate::repository::Tools;
+use crate::secrets::Secrets;
+use crate::signals::Interruption;
+use crate::stream::{self, Output, Watcher};
+use crate::supervise::{self, Ended, Happening};
+use crate::verdict;
+use crate::{complain, description, launch, outputs, process, signals};
+
+/// The exit code of a run that took too long, as timeout(1) has it.
+const TIMED_OUT: u8 = 124;
+/// The exit code of a program that is not there, as shells have it.
+const NOT_FOUND: u8 = 127;
+
+/// Runs the agent of the run description to its end and reports the outcome.
+pub(crate) fn run(invocation: &Invocation) -> ExitCode {
+    let environment = Environment::of_process();
+    let report = Report::new(&environment);
+    let mut last = match attempt(&environment, invocation, &report) {
+        Ok(last) => last,
+        Err(failure) => {
+            complain(&format!("axon: {failure}"));
+            Last {
+                outcome: failure.outcome(),
+                output: None,
+            }
+        }
+    };
+    Secrets::of(&environment).hide_in(&mut last.outcome);
+    if let Some(mut output) = last.output.or_else(|| Output::standard().ok()) {
+        output.end_line();
+        output.write(outputs::print(&last.outcome).as_bytes());
+    }
+    // Nothing comes after this: whoever reads the outcome knows that the run is over.
+    report.write(&last.outcome);
+    exit_code(&last.outcome)
+}
+
+/// What is left to be said at the end.
+struct Last {
+    outcome: Outcome,
+    output: Option<Output>,
+}
+
+fn attempt(environment: &Environment, invocation: &Invocation, report: &Report) -> Result<Last, Failure> {
+    process::become_undumpable()?;
+    process::become_subreaper()?;
+    let channel = mpsc::channel();
+    let interruption = watch_signals(&channel.0)?;
+    let description = description::read(environment)?;
+    report.limit(description.outcome_limit_bytes);
+    let tools = Tools::find(environment);
+    let mut last = run_agent(&description, environment, invocation, &channel)?;
+    tools.ask(&description, invocation, &interruption, &mut last.outcome);
+    if let Some(block) = last.block {
+        block.complete(&mut last.outcome);
+    }
+    Ok(Last {
+        outcome: last.outcome,
+        output: last.output,
+    })
+}
+
+fn watch_signals(sender: &Sender<Happening>) -> Result<Interruption, Failure> {
+    let sender = sender.clone();
+    signals::watch(move |name| {
+        let _ = sender.send(Happening::Signal(name));
+    })
+    .map_err(|error| Failure::io(SETUP_FAILED, "take over signals", &error))
+}
+
+/// A run whose agent has ended, before the repository was asked.
+struct Run {
+    outcome: Outcome,
+    output: Option<Output>,
+    block: Option<outputs::Block>,
+}
+
+fn run_agent(
+    description: &RunDescription,
+    environment: &Environment,
+    invocation: &Invocation,
+    (sender, receiver): &(Sender<Happening>, Receiver<Happening>),
+) -> Result<Run, Failure> {
+    let private = PrivateDirectory::create(environment)?;
+    let launch = launch::prepare(description, environment, invocation, &private, Path::new("/"))?;
+    let mut watcher = Watcher::new(launch.agent, description.limits, description.model.clone());
+    if launch.believes_blocks {
+        watcher = watcher.with_blocks();
+    }
+    let timeout = description.timeout_milliseconds.map(Duration::from_millis);
+    let (ended, watcher) = supervise::supervise(&launch, timeout, watcher, (sender, receiver))?;
+    let mut watcher = stream::lock(&watcher);
+    let summary = watcher.summary();
+    let outcome = outcome(&ended, launch.proof, summary);
+    Ok(Run {
+        outcome,
+        output: ended.output,
+        block: watcher.block(),
+    })
+}
+
+fn outcome(ended: &Ended, proof: verdict::Proof, summary: Summary) -> Outcome {
+    let verdict = verdict::decide(ended.stop.as_ref(), ended.exit, proof, summary.ending.as_ref());
+    let mut outcome = Outcome::new(verdict.result, verdict.reason, verdict.message);
+    outcome.exit_code = Some(ended.exit.code());
+    outcome.usage = usage(&summary);
+    outcome.text = summary.text;
+    if let (true, Some(Ending::Failed { message, .. })) = (outcome.text.is_empty(), summary.ending) {
+        outcome.text = message;
+    }
+    outcome
+}
+
+/// What the run used; `None` when the stream did not say.
+fn usage(summary: &Summary) -> Option<Usage> {
+    let usage = summary.usage;
+    let said =
+        usage.input_tokens > 0 || usage.output_tokens > 0 || usage.cost_usd.is_some_and(|cost| cost > 0.0);
+    said.then_some(usage)
+}
+
+/// 0 for a success; else the agent's own code, and 1 where that one is 0 or absent.
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match outcome.result {
+        RunResult::Succeeded => ExitCode::SUCCESS,
+        RunResult::TimedOut => ExitCode::from(TIMED_OUT),
+        _ if outcome.reason == AGENT_NOT_FOUND => ExitCode::from(NOT_FOUND),
+        _ => {
+            let code = outcome
+                .exit_code
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1);
+            ExitCode::from(code.max(1))
+        }
+    }
+}
