@@ -105,7 +105,7 @@ pub(crate) struct LogOptions {
     #[arg(long, env = "AXON_LOG_FORMAT", value_enum, default_value = "json")]
     pub(crate) log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace, or filters such as axon_operator=debug
+    /// What is logged: error, warn, info, debug, trace, or filters such as kube=debug
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub(crate) log_level: String,
 }

@@ -156,8 +156,8 @@ impl Held {
             }
             tokio::time::sleep(RETRY.min(left)).await;
             match tokio::time::timeout(left, self.renew()).await {
-                Err(_) => {}
-                Ok(Ok(None)) => {}
+                // Without an answer the time that is left tells whether to go on.
+                Err(_) | Ok(Ok(None)) => {}
                 Ok(Ok(Some(lost))) => return lost,
                 Ok(Err(error)) => {
                     let error = anyhow::Error::new(error);

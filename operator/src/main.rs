@@ -6,6 +6,7 @@ mod process;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use axon_api::agents;
 use clap::Parser as _;
 
 use crate::cli::{Arguments, Command};
@@ -29,11 +30,8 @@ fn act(command: Command) -> anyhow::Result<()> {
             print(&axon_operator::crds::to_yaml(&definitions)?)
         }
         Command::Features => {
-            let names: String = axon_api::agents::AGENTS
-                .iter()
-                .map(|agent| format!("{}\n", agent.name()))
-                .collect();
-            print(&names)
+            let names: Vec<_> = agents::AGENTS.iter().map(|agent| agent.name()).collect();
+            print(&(names.join("\n") + "\n"))
         }
         Command::Version => print(concat!(env!("CARGO_PKG_VERSION"), "\n")),
     }

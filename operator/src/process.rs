@@ -179,16 +179,16 @@ impl Shutdown {
     fn on_signals() -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
-        let (begin, begun) = watch::channel(false);
+        let (sender, begun) = watch::channel(false);
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
             tracing::info!("was told to end");
-            begin.send_replace(true);
+            sender.send_replace(true);
             // The channel stays, so that nobody takes its end for a signal.
-            begin.closed().await;
+            sender.closed().await;
         });
         Ok(Self(begun))
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
-/// The content type of the OpenMetrics text format, version 1.0.
+/// The content type of the metrics page: `OpenMetrics` text format 1.0.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `/healthz`, which says that the process answers, and `/readyz`, which says that it does its work

@@ -59,12 +59,6 @@ impl<V> Shelf<V> {
         self.entries.get_mut(key)
     }
 
-    /// How many objects there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Whether the version of `metadata`, or a newer one of the same object, is there already.
     /// Such an object counts as listed.
     pub(crate) fn knows(&mut self, key: &Key, metadata: &ObjectMeta) -> bool {
