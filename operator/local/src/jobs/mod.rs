@@ -1,1 +1,111 @@
-//! (being written)
+//! The Job controller and the "kubelet" of one machine.
+//!
+//! A Job gets its pod, and a pod whose gates are gone runs as processes of this machine: one after
+//! the other its init containers, then the others. Each container has a supervising process of its own
+//! ([`container_main`]) that outlives the plane. What happened is in the pod's folder before it is
+//! anywhere else, so that a plane that is killed at any moment starts nothing twice: the next one
+//! adopts what runs and reports what has ended.
+//!
+//! Images do not exist here: a program is looked for on the machine's `PATH`.
+
+mod configuration;
+mod container;
+mod context;
+mod controller;
+mod environment;
+mod expansion;
+mod job;
+mod kubelet;
+mod mounts;
+mod obstacle;
+pub(crate) mod process;
+mod record;
+mod sandbox;
+mod status;
+mod supervisor;
+mod volumes;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, Client};
+use tokio::sync::{OnceCell, Semaphore, watch};
+
+pub use supervisor::container_main;
+
+use crate::directory::Directory;
+use context::Context;
+
+/// What the Job runner is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub directory: Directory,
+    /// The program that has the hidden commands `local container` and `local runner`.
+    pub program: PathBuf,
+    /// At most this many pods run at once; the others wait.
+    pub parallel_pods: usize,
+}
+
+/// How many pods run at once unless told otherwise.
+pub const DEFAULT_PARALLEL_PODS: usize = 16;
+
+/// Runs Jobs and pods until a watch cannot go on. Dropped, it leaves what runs to the next one.
+pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
+    let (changes, configuration) = watch::channel(0);
+    let context = Arc::new(Context {
+        client: client.clone(),
+        directory: options.directory,
+        program: options.program,
+        environment: environment::base(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        ),
+        home: std::env::var_os("HOME").map(PathBuf::from),
+        node_name: node_name(),
+        permits: Semaphore::new(options.parallel_pods.max(1)),
+        configuration,
+        bubblewrap: OnceCell::new(),
+    });
+    // Tried before a pod needs the answer.
+    context.bubblewrap().await;
+    tokio::select! {
+        ended = controller::run(client.clone()) => ended,
+        ended = kubelet::run(context) => ended,
+        () = count_changes(client, changes) => anyhow::bail!("the watch of Secrets ended"),
+    }
+}
+
+/// Counts the changes of Secrets and ConfigMaps, for those who wait for one.
+async fn count_changes(client: Client, changes: watch::Sender<u64>) {
+    let secrets: Api<Secret> = Api::all(client.clone());
+    let maps: Api<ConfigMap> = Api::all(client);
+    let secrets = watcher(secrets, watcher::Config::default())
+        .default_backoff()
+        .map(|event| event.map(|_| ()));
+    let maps = watcher(maps, watcher::Config::default())
+        .default_backoff()
+        .map(|event| event.map(|_| ()));
+    futures::stream::select(secrets, maps)
+        .for_each(|event| {
+            match event {
+                Ok(()) => changes.send_modify(|count| *count += 1),
+                Err(error) => tracing::warn!("failed to watch Secrets: {error}"),
+            }
+            std::future::ready(())
+        })
+        .await;
+}
+
+/// The name of this machine.
+fn node_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,540 @@
+//! The life of one pod on this machine.
+//!
+//! All that matters is on disk before it happens, so that the worker can be dropped at any point:
+//! by the end of the plane, after which another worker goes on, or by the deletion of the pod.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, ResourceExt as _};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::sync::{Mutex, watch};
+
+use super::container::{agent_type, installs_the_runner, launch, start};
+use super::context::Context;
+use super::obstacle::Obstacle;
+use super::process::{Identity, kill_descendants};
+use super::record::{Claim, Files, Trace};
+use super::sandbox::{self, Sandbox};
+use super::status::{Reports, State};
+use super::volumes;
+
+/// The pod as it is seen last.
+#[derive(Clone, Debug)]
+pub(super) enum View {
+    Present(Arc<Pod>),
+    Gone,
+}
+
+/// How long a supervisor may take to write down an end after all was killed.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest pause between two attempts to write to the plane.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Kubernetes' default.
+const DEFAULT_GRACE_SECONDS: i64 = 30;
+
+/// Runs the pod, and returns when it no longer exists and nothing of it is left.
+pub(super) async fn live(context: Arc<Context>, pod: Arc<Pod>, mut view: watch::Receiver<View>) {
+    let folder = context.directory.pod(&pod.uid().unwrap_or_default());
+    let worker = Worker {
+        api: Api::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default()),
+        progress: Mutex::new(Progress {
+            reports: Reports::of(&pod),
+            former: pod.status.clone(),
+        }),
+        context,
+        folder: folder.clone(),
+        pod,
+    };
+    worker.until_gone(&mut view).await;
+    drop(worker);
+    clear(folder).await;
+}
+
+/// Ends what runs in a pod's folder, and removes it.
+pub(super) async fn clear(folder: PathBuf) {
+    let names = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let files: Vec<Files> = names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|name| Some(Files::new(&folder, name.strip_suffix(".pid")?)))
+        .collect();
+    end(&files, Duration::ZERO).await;
+    let removed = tokio::task::spawn_blocking({
+        let folder = folder.clone();
+        move || fs::remove_dir_all(folder)
+    });
+    match removed.await.map_err(io::Error::other).flatten() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("failed to remove `{}`: {error}", folder.display());
+        }
+        _ => {}
+    }
+}
+
+struct Worker {
+    context: Arc<Context>,
+    api: Api<Pod>,
+    /// The pod as it was when the worker began; its spec does not change.
+    pod: Arc<Pod>,
+    folder: PathBuf,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    reports: Reports,
+    /// The status that the plane has.
+    former: Option<PodStatus>,
+}
+
+impl Worker {
+    async fn until_gone(&self, view: &mut watch::Receiver<View>) {
+        if !has_ended(&self.pod) {
+            let mut ungated = view.clone();
+            let mut deleted = view.clone();
+            tokio::select! {
+                biased;
+                () = until(&mut deleted, is_deleted) => {}
+                () = async {
+                    until(&mut ungated, may_start).await;
+                    self.run().await;
+                } => {}
+            }
+            volumes::remove_secrets(&self.pod, &self.folder);
+        }
+        until(view, is_deleted).await;
+        let current = view.borrow().clone();
+        let View::Present(pod) = current else {
+            return;
+        };
+        let mut gone = view.clone();
+        tokio::select! {
+            biased;
+            () = until(&mut gone, |view| matches!(view, View::Gone)) => {}
+            () = self.delete(&pod) => {}
+        }
+        until(view, |view| matches!(view, View::Gone)).await;
+    }
+
+    /// Runs the containers that have not been run, and reports all of them.
+    async fn run(&self) {
+        let begun = self.files().iter().any(|files| files.read_claim().is_some());
+        let _permit = if begun {
+            self.context.permits.try_acquire().ok()
+        } else {
+            self.context.permits.acquire().await.ok()
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.run_containers(begun) => outcome,
+            () = self.follow_configuration() => Ok(()),
+        };
+        if let Err(obstacle) = outcome {
+            self.progress.lock().await.reports.failure = Some(match obstacle {
+                Obstacle::Waiting { reason, message } | Obstacle::Final { reason, message } => {
+                    (reason.to_owned(), message)
+                }
+            });
+        }
+        self.publish().await;
+    }
+
+    async fn run_containers(&self, begun: bool) -> Result<(), Obstacle> {
+        let sandbox = self.sandbox().await?;
+        volumes::private_folder(&self.folder)?;
+        if begun {
+            // What the containers needed was there when they started.
+            let _ = volumes::make(&self.context.client, &self.pod, &self.folder).await;
+        } else {
+            let first = self.containers().next().map(|container| container.name.as_str());
+            self.when_possible(first.unwrap_or_default(), || {
+                volumes::make(&self.context.client, &self.pod, &self.folder)
+            })
+            .await?;
+        }
+        for container in self.init_containers() {
+            if self.run_container(container, sandbox).await? != 0 {
+                return Ok(());
+            }
+        }
+        let ends = self
+            .main_containers()
+            .iter()
+            .map(|container| self.run_container(container, sandbox));
+        for end in join_all(ends).await {
+            end?;
+        }
+        Ok(())
+    }
+
+    async fn sandbox(&self) -> Result<Sandbox, Obstacle> {
+        let annotations = self.pod.annotations();
+        let annotation = annotations.get(axon_api::labels::SANDBOX).map(String::as_str);
+        let bubblewrap = self.context.bubblewrap().await;
+        sandbox::choose(annotation, agent_type(&self.pod), bubblewrap).map_err(|message| Obstacle::Final {
+            reason: "SandboxRequired",
+            message,
+        })
+    }
+
+    /// Runs one container, or waits for the end of the one that runs. Returns its exit code.
+    async fn run_container(&self, container: &Container, sandbox: Sandbox) -> Result<i32, Obstacle> {
+        if installs_the_runner(container) {
+            self.set(container, State::done(Timestamp::now())).await;
+            return Ok(0);
+        }
+        let files = Files::new(&self.folder, &container.name);
+        let mut trace = files.trace();
+        if trace == Trace::NotClaimed {
+            let launch = self
+                .when_possible(&container.name, || {
+                    launch(&self.context, &self.pod, container, &files, sandbox)
+                })
+                .await?;
+            trace = start(&self.context, &files, &launch).await?;
+        }
+        loop {
+            match trace {
+                Trace::Running { claim, watch } => {
+                    let started_at = claim.started_at;
+                    self.set(container, State::Running { started_at }).await;
+                    self.publish().await;
+                    wait_for(&watch).await;
+                    trace = files.trace();
+                }
+                Trace::Ended(exit) => {
+                    let exit_code = exit.exit_code;
+                    let message = files.termination_message();
+                    self.set(container, State::Terminated { exit, message }).await;
+                    return Ok(exit_code);
+                }
+                // Claims are not taken back.
+                Trace::NotClaimed => {
+                    return Err(io::Error::other(format!(
+                        "the record of container `{}` has disappeared",
+                        container.name
+                    ))
+                    .into());
+                }
+            }
+        }
+    }
+
+    /// Does a thing that may lack a Secret or ConfigMap, again at each change of one until it can be
+    /// done. Meanwhile the container waits.
+    async fn when_possible<T, F>(&self, container: &str, attempt: impl Fn() -> F) -> Result<T, Obstacle>
+    where
+        F: Future<Output = Result<T, Obstacle>>,
+    {
+        let mut configuration = self.context.configuration.clone();
+        loop {
+            configuration.mark_unchanged();
+            match attempt().await {
+                Err(Obstacle::Waiting { reason, message }) => {
+                    let reason = reason.to_owned();
+                    self.progress
+                        .lock()
+                        .await
+                        .reports
+                        .set(container, State::Waiting { reason, message });
+                    self.publish().await;
+                }
+                done => return done,
+            }
+            if configuration.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Brings the volumes up to date at each change of a Secret or ConfigMap; never returns.
+    async fn follow_configuration(&self) {
+        let mut configuration = self.context.configuration.clone();
+        configuration.mark_unchanged();
+        let follows = volumes::follow_configuration(&self.pod);
+        while follows && configuration.changed().await.is_ok() {
+            if let Err(error) = volumes::make(&self.context.client, &self.pod, &self.folder).await {
+                tracing::debug!(
+                    "volumes of pod `{}` stay as they are: {error}",
+                    self.pod.name_any()
+                );
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Ends what runs, writes the last status and deletes the pod. Returns when that is done, and
+    /// can be dropped.
+    async fn delete(&self, pod: &Pod) {
+        let seconds = pod
+            .metadata
+            .deletion_grace_period_seconds
+            .or_else(|| pod.spec.as_ref()?.termination_grace_period_seconds)
+            .unwrap_or(DEFAULT_GRACE_SECONDS);
+        let grace = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        if self.folder.exists() {
+            let files = self.files();
+            give_up_unclaimed(&files);
+            end(&files, grace).await;
+            if !has_ended(pod) {
+                self.report_ends(&files).await;
+            }
+        }
+        let parameters = DeleteParams {
+            grace_period_seconds: Some(0),
+            preconditions: Some(Preconditions {
+                uid: pod.uid(),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let name = pod.name_any();
+        let mut pause = Pause::default();
+        loop {
+            match self.api.delete(&name, &parameters).await {
+                Ok(_) => return,
+                // Gone, or another pod has the name.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
+                Err(error) => tracing::warn!("failed to delete pod `{name}`: {error}"),
+            }
+            pause.wait().await;
+        }
+    }
+
+    async fn report_ends(&self, files: &[Files]) {
+        {
+            let mut progress = self.progress.lock().await;
+            for files in files {
+                let began = files.read_claim().is_some_and(|claim| claim.supervisor.is_some());
+                if let (true, Trace::Ended(exit)) = (began, files.trace()) {
+                    let message = files.termination_message();
+                    let state = State::Terminated { exit, message };
+                    progress.reports.set(files.container(), state);
+                }
+            }
+            if matches!(progress.reports.phase(), "Pending" | "Running") {
+                let message = "the pod was deleted before all of its containers had run";
+                progress.reports.failure = Some(("Deleted".to_owned(), message.to_owned()));
+            }
+        }
+        self.publish().await;
+    }
+
+    async fn set(&self, container: &Container, state: State) {
+        self.progress.lock().await.reports.set(&container.name, state);
+    }
+
+    /// Writes the status, if it is another than the plane has. Tries until it is written or the pod
+    /// does not exist.
+    async fn publish(&self) {
+        let mut progress = self.progress.lock().await;
+        let status = progress
+            .reports
+            .status(progress.former.as_ref(), Timestamp::now());
+        if progress.former.as_ref() == Some(&status) {
+            return;
+        }
+        let name = self.pod.name_any();
+        let patch = Patch::Merge(json!({
+            "metadata": {"uid": self.pod.uid()},
+            "status": status,
+        }));
+        let mut pause = Pause::default();
+        loop {
+            let written = self
+                .api
+                .patch_status(&name, &PatchParams::default(), &patch)
+                .await;
+            match written {
+                Ok(_) => break,
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return,
+                Err(error) => tracing::warn!("failed to write status of pod `{name}`: {error}"),
+            }
+            pause.wait().await;
+        }
+        let first = progress
+            .former
+            .as_ref()
+            .is_none_or(|former| former.start_time.is_none());
+        progress.former = Some(status);
+        drop(progress);
+        if first {
+            self.bind(&name).await;
+        }
+    }
+
+    /// Writes the node's name, which people look for.
+    async fn bind(&self, name: &str) {
+        let patch = Patch::Merge(json!({"spec": {"nodeName": self.context.node_name}}));
+        let bound = self.api.patch(name, &PatchParams::default(), &patch).await;
+        if let Err(error) = bound {
+            tracing::debug!("pod `{name}` stays without the name of its node: {error}");
+        }
+    }
+
+    fn init_containers(&self) -> &[Container] {
+        let spec = self.pod.spec.as_ref();
+        spec.and_then(|spec| spec.init_containers.as_deref())
+            .unwrap_or_default()
+    }
+
+    fn main_containers(&self) -> &[Container] {
+        let spec = self.pod.spec.as_ref();
+        spec.map(|spec| spec.containers.as_slice()).unwrap_or_default()
+    }
+
+    fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.init_containers().iter().chain(self.main_containers())
+    }
+
+    fn files(&self) -> Vec<Files> {
+        self.containers()
+            .filter(|container| !installs_the_runner(container))
+            .map(|container| Files::new(&self.folder, &container.name))
+            .collect()
+    }
+}
+
+/// Makes sure that no supervisor that is only now being started begins a container.
+fn give_up_unclaimed(files: &[Files]) {
+    for files in files {
+        let claim = Claim {
+            supervisor: None,
+            started_at: Timestamp::now(),
+        };
+        if let Err(error) = files.claim(&claim) {
+            tracing::warn!("failed to give up container `{}`: {error}", files.container());
+        }
+    }
+}
+
+/// Ends containers: SIGTERM, and after `grace` SIGKILL to all that descends from them.
+async fn end(files: &[Files], grace: Duration) {
+    let running = || {
+        files.iter().filter_map(|files| match files.trace() {
+            Trace::Running { watch, .. } => Some(watch),
+            _ => None,
+        })
+    };
+    if !grace.is_zero() {
+        let processes: Vec<Identity> = running().collect();
+        for process in &processes {
+            process.signal(Signal::TERM);
+        }
+        let ends = join_all(processes.iter().map(wait_for));
+        let _ = tokio::time::timeout(grace, ends).await;
+    }
+    let left: Vec<Identity> = running().collect();
+    if left.is_empty() {
+        return;
+    }
+    let mains: Vec<Identity> = files.iter().filter_map(Files::main).collect();
+    let killed = tokio::task::spawn_blocking({
+        let left = left.clone();
+        move || {
+            for process in &left {
+                kill_descendants(process.pid, || {});
+                // Without its supervisor the main process is the one that is watched.
+                if mains.contains(process) {
+                    process.signal(Signal::KILL);
+                }
+            }
+        }
+    });
+    let _ = killed.await;
+    let ends = join_all(left.iter().map(wait_for));
+    if tokio::time::timeout(WRITE_PATIENCE, ends).await.is_err() {
+        for process in left {
+            process.signal(Signal::KILL);
+        }
+    }
+}
+
+/// Returns when the process has ended.
+async fn wait_for(process: &Identity) {
+    let mut pause = Pause::default();
+    while let Err(error) = process.ended().await {
+        tracing::warn!("failed to watch process {}: {error}", process.pid);
+        pause.wait().await;
+    }
+}
+
+/// Returns when the view is as asked for, or nobody shows it any longer.
+async fn until(view: &mut watch::Receiver<View>, wanted: impl Fn(&View) -> bool) {
+    if view.wait_for(wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn is_deleted(view: &View) -> bool {
+    match view {
+        View::Present(pod) => pod.metadata.deletion_timestamp.is_some(),
+        View::Gone => true,
+    }
+}
+
+fn may_start(view: &View) -> bool {
+    let View::Present(pod) = view else {
+        return false;
+    };
+    let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
+    gates.is_none_or(Vec::is_empty) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether the pod's phase is final.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// A pause that doubles.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(50))
+    }
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(value: serde_json::Value) -> View {
+        View::Present(Arc::new(serde_json::from_value(value).expect("a pod")))
+    }
+
+    #[test]
+    fn a_pod_starts_without_gates_and_not_while_it_is_deleted() {
+        let gate = json!([{"name": "axon.io/start"}]);
+        for (pod, expected) in [
+            (json!({"spec": {"containers": []}}), true),
+            (json!({"spec": {"containers": [], "schedulingGates": []}}), true),
+            (
+                json!({"spec": {"containers": [], "schedulingGates": gate}}),
+                false,
+            ),
+            (
+                json!({"metadata": {"deletionTimestamp": "2024-01-01T00:00:00Z"}, "spec": {"containers": []}}),
+                false,
+            ),
+        ] {
+            assert_eq!(may_start(&view(pod.clone())), expected, "{pod}");
+        }
+        assert!(!may_start(&View::Gone));
+    }
+}
