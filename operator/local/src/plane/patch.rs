@@ -1,0 +1,140 @@
+//! Merging patches into objects.
+
+use serde_json::{Map, Value};
+
+use super::registry::{Nature, Resource};
+use super::status::Failure;
+
+/// RFC 7386.
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
+
+/// Whether a strategic merge of `patch` is understood for this resource: on Secrets and ConfigMaps
+/// all of it, on others metadata only.
+pub(crate) fn check_strategic(resource: &Resource, patch: &Value) -> Result<(), Failure> {
+    match resource.nature {
+        Nature::Secret | Nature::ConfigMap | Nature::Namespace | Nature::Lease => return Ok(()),
+        Nature::Custom(_) => {
+            return Err(Failure::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            ));
+        }
+        _ => {}
+    }
+    let touched = patch
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .find(|name| !["metadata", "apiVersion", "kind"].contains(name));
+    match touched {
+        None => Ok(()),
+        Some(field) => Err(Failure::unsupported_media_type(format!(
+            "the embedded control plane takes a strategic merge patch of a {} only for its metadata, and this one changes `{field}`: use a merge patch (kubectl patch --type=merge)",
+            resource.kind
+        ))),
+    }
+}
+
+/// A strategic merge: as a merge, but lists of finalizers and owners are merged by their keys.
+pub(crate) fn strategic(target: &mut Value, patch: &Value) {
+    strategic_at(target, patch, "");
+}
+
+fn strategic_at(target: &mut Value, patch: &Value, path: &str) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if changes.get("$patch").and_then(Value::as_str) == Some("replace") {
+        let mut replacement = changes.clone();
+        replacement.remove("$patch");
+        *target = Value::Object(replacement);
+        return;
+    }
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, change) in changes {
+        if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
+            let gone = change.as_array().cloned().unwrap_or_default();
+            if let Some(items) = fields.get_mut(list).and_then(Value::as_array_mut) {
+                items.retain(|item| !gone.contains(item));
+            }
+            continue;
+        }
+        if name.starts_with('$') {
+            continue;
+        }
+        let at = format!("{path}/{name}");
+        match (change, list_key(&at)) {
+            (Value::Null, _) => {
+                fields.remove(name);
+            }
+            (Value::Array(changes), Some(key)) => {
+                let items = fields.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+                merge_list(items, changes, key);
+            }
+            _ => strategic_at(fields.entry(name.clone()).or_insert(Value::Null), change, &at),
+        }
+    }
+}
+
+/// What tells the items of a list apart: a field of each, or the whole item.
+#[derive(Clone, Copy)]
+enum ListKey {
+    Field(&'static str),
+    Whole,
+}
+
+fn list_key(path: &str) -> Option<ListKey> {
+    match path {
+        "/metadata/ownerReferences" => Some(ListKey::Field("uid")),
+        "/metadata/finalizers" => Some(ListKey::Whole),
+        _ => None,
+    }
+}
+
+fn merge_list(items: &mut Value, changes: &[Value], key: ListKey) {
+    if !items.is_array() {
+        *items = Value::Array(Vec::new());
+    }
+    let Value::Array(items) = items else { return };
+    let identity = |item: &Value| match key {
+        ListKey::Field(name) => item.get(name).cloned().unwrap_or_default(),
+        ListKey::Whole => item.clone(),
+    };
+    for change in changes {
+        let wanted = identity(change);
+        let found = items.iter().position(|item| identity(item) == wanted);
+        let deletes = change.get("$patch").and_then(Value::as_str) == Some("delete");
+        match (found, deletes) {
+            (Some(index), true) => {
+                items.remove(index);
+            }
+            (Some(index), false) => {
+                if let Some(item) = items.get_mut(index) {
+                    merge(item, change);
+                }
+            }
+            (None, false) => items.push(change.clone()),
+            (None, true) => {}
+        }
+    }
+}
