@@ -1,1 +1,311 @@
-//! Cases over the world.
+//! Which Tasks an event concerns, and what is remembered of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::error_boundary::InvalidObject;
+use serde_json::json;
+
+use super::*;
+
+fn task(name: &str, version: u64, spec: serde_json::Value) -> Task {
+    let mut task: Task = serde_json::from_value(json!({
+        "apiVersion": "axon.io/v1alpha1",
+        "kind": "Task",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "uid": format!("{name}-uid"),
+            "resourceVersion": version.to_string(),
+        },
+        "spec": { "prompt": "do it" },
+    }))
+    .expect("a Task");
+    let mut value = serde_json::to_value(&task.spec).expect("a spec");
+    json_patch(&mut value, spec);
+    task.spec = serde_json::from_value(value).expect("a spec");
+    task
+}
+
+fn json_patch(target: &mut serde_json::Value, patch: serde_json::Value) {
+    if let (Some(target), serde_json::Value::Object(patch)) = (target.as_object_mut(), patch) {
+        target.extend(patch);
+    }
+}
+
+fn in_phase(mut task: Task, version: u64, phase: Phase) -> Task {
+    task.metadata.resource_version = Some(version.to_string());
+    task.status = Some(axon_api::TaskStatus {
+        phase: Some(phase),
+        ..axon_api::TaskStatus::default()
+    });
+    task
+}
+
+fn applied<K>(object: K) -> Event<DeserializeGuard<K>> {
+    Event::Apply(DeserializeGuard(Ok(object)))
+}
+
+fn workspace(version: u64, secret: Option<&str>) -> Workspace {
+    let mut workspace = Workspace::new("ws", axon_api::WorkspaceSpec::default());
+    workspace.metadata.namespace = Some("default".to_owned());
+    workspace.metadata.uid = Some("ws-uid".to_owned());
+    workspace.metadata.resource_version = Some(version.to_string());
+    workspace.spec.secret_ref = secret.map(|name| axon_api::kinds::task::LocalReference {
+        name: name.to_owned(),
+    });
+    workspace
+}
+
+fn secret(version: u64) -> PartialObjectMeta<Secret> {
+    PartialObjectMeta {
+        metadata: ObjectMeta {
+            name: Some("token".to_owned()),
+            namespace: Some("default".to_owned()),
+            uid: Some("token-uid".to_owned()),
+            resource_version: Some(version.to_string()),
+            ..ObjectMeta::default()
+        },
+        ..PartialObjectMeta::default()
+    }
+}
+
+fn job(name: &str, owner: &str) -> Job {
+    Job {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some("default".to_owned()),
+            uid: Some(format!("{name}-uid")),
+            resource_version: Some("5".to_owned()),
+            owner_references: Some(vec![OwnerReference {
+                kind: "Task".to_owned(),
+                name: owner.to_owned(),
+                uid: format!("{owner}-uid"),
+                controller: Some(true),
+                ..OwnerReference::default()
+            }]),
+            ..ObjectMeta::default()
+        },
+        ..Job::default()
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new("default", name)
+}
+
+fn urgent(name: &str) -> Wake {
+    (key(name), Urgency::Urgent)
+}
+
+fn normal(name: &str) -> Wake {
+    (key(name), Urgency::Normal)
+}
+
+fn jobs_of(world: &World, name: &str) -> Vec<String> {
+    let gathered = world.gather(&key(name)).expect("a Task");
+    let (_, jobs, _) = gathered.unpack().expect("readable");
+    jobs.iter().map(ResourceExt::name_any).collect()
+}
+
+#[test]
+fn a_task_is_woken_by_its_workspace_and_its_dependencies_and_by_no_others() {
+    let mut world = World::default();
+    let spec = json!({ "workspaceRef": { "name": "ws" }, "dependsOn": ["first"] });
+    assert_eq!(
+        world.on_task(applied(task("second", 1, spec))),
+        [urgent("second")]
+    );
+    world.on_task(applied(task("third", 1, json!({}))));
+    assert_eq!(
+        world.on_workspace(applied(workspace(2, None))),
+        [urgent("second")]
+    );
+    let first = task("first", 3, json!({}));
+    assert_eq!(
+        world.on_task(applied(first.clone())),
+        [urgent("first"), urgent("second")]
+    );
+    assert_eq!(
+        world.on_task(applied(in_phase(first, 4, Phase::Succeeded))),
+        [normal("first"), urgent("second")]
+    );
+}
+
+#[test]
+fn a_change_that_leaves_the_phase_alone_does_not_wake_dependents() {
+    let mut world = World::default();
+    world.on_task(applied(task("second", 1, json!({ "dependsOn": ["first"] }))));
+    world.on_task(applied(task("first", 2, json!({}))));
+    let again = task("first", 3, json!({ "ttlSecondsAfterFinished": 5 }));
+    assert_eq!(world.on_task(applied(again)), [urgent("first")]);
+}
+
+#[test]
+fn a_secret_wakes_the_tasks_that_name_it_directly_or_through_their_workspace() {
+    let mut world = World::default();
+    world.on_workspace(applied(workspace(1, Some("token"))));
+    world.on_task(applied(task(
+        "by-ref",
+        2,
+        json!({ "workspaceRef": { "name": "ws" } }),
+    )));
+    let inline = json!({ "workspace": { "repo": "file:///a", "secretRef": { "name": "token" } } });
+    world.on_task(applied(task("inline", 3, inline)));
+    let credentials = json!({ "credentials": { "type": "api-key", "secretRef": { "name": "token" } } });
+    world.on_task(applied(task("credentials", 4, credentials)));
+    assert_eq!(
+        world.on_secret(Event::Apply(secret(5))),
+        [urgent("by-ref"), urgent("credentials"), urgent("inline")]
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_finished_task_is_woken_by_nothing_that_it_names() {
+    let mut world = World::default();
+    let named = task("a", 1, json!({ "workspaceRef": { "name": "ws" } }));
+    world.on_task(applied(named.clone()));
+    world.on_task(applied(in_phase(named, 2, Phase::Failed)));
+    assert_eq!(world.on_workspace(applied(workspace(3, None))), []);
+    assert!(world.named_by_tasks.is_empty());
+}
+
+#[test]
+fn a_job_wakes_its_task_which_is_no_longer_urgent() {
+    let mut world = World::default();
+    world.on_task(applied(task("a", 1, json!({}))));
+    assert_eq!(world.on_job(Event::Apply(job("a-1", "a"))), [normal("a")]);
+    assert_eq!(jobs_of(&world, "a"), ["a-1"]);
+    assert_eq!(world.on_job(Event::Delete(job("a-1", "a"))), [urgent("a")]);
+    assert!(jobs_of(&world, "a").is_empty());
+}
+
+#[test]
+fn a_job_that_only_claims_a_task_by_label_is_not_its_job() {
+    let mut world = World::default();
+    world.on_task(applied(task("a", 1, json!({}))));
+    let mut foreign = job("foreign", "a");
+    foreign.metadata.owner_references = None;
+    foreign.metadata.labels = Some([(axon_api::labels::TASK_UID.to_owned(), "a-uid".to_owned())].into());
+    assert_eq!(world.on_job(Event::Apply(foreign)), []);
+    assert!(jobs_of(&world, "a").is_empty());
+}
+
+#[test]
+fn an_own_write_is_seen_before_its_echo_which_wakes_nobody() {
+    let mut world = World::default();
+    let created = task("a", 1, json!({}));
+    world.on_task(applied(created.clone()));
+    let written = in_phase(created.clone(), 9, Phase::Running);
+    world.note_task(written.clone());
+    let seen = world
+        .gather(&key("a"))
+        .expect("a Task")
+        .unpack()
+        .expect("readable")
+        .0;
+    assert_eq!(seen.phase(), Some(Phase::Running));
+    assert_eq!(world.on_task(applied(in_phase(created, 8, Phase::Pending))), []);
+    assert_eq!(world.on_task(applied(written)), []);
+}
+
+#[test]
+fn an_own_write_does_not_bring_back_what_is_gone() {
+    let mut world = World::default();
+    let created = task("a", 1, json!({}));
+    world.on_task(applied(created.clone()));
+    world.on_job(Event::Delete(job("a-1", "a")));
+    world.note_job(job("a-1", "a"));
+    assert!(jobs_of(&world, "a").is_empty());
+    world.on_task(Event::Delete(DeserializeGuard(Ok(created.clone()))));
+    world.note_task(created);
+    assert!(world.gather(&key("a")).is_none());
+}
+
+#[test]
+fn a_task_that_cannot_be_read_leaves_the_others_alone() {
+    let mut world = World::default();
+    world.on_task(applied(task("good", 1, json!({}))));
+    let invalid = InvalidObject {
+        error: "missing field `prompt`".to_owned(),
+        metadata: task("bad", 2, json!({})).metadata,
+    };
+    assert_eq!(world.on_task(Event::Apply(DeserializeGuard(Err(invalid)))), []);
+    assert!(world.gather(&key("good")).is_some());
+    assert!(world.gather(&key("bad")).is_none());
+}
+
+#[test]
+fn a_workspace_that_cannot_be_read_says_why() {
+    let mut world = World::default();
+    let invalid = InvalidObject {
+        error: "missing field `repo`".to_owned(),
+        metadata: workspace(1, None).metadata,
+    };
+    world.on_workspace(Event::Apply(DeserializeGuard(Err(invalid))));
+    let known = world.workspace(&key("ws"));
+    assert!(matches!(known, Known::Invalid(why) if why.contains("repo")));
+}
+
+#[test]
+fn the_keys_of_a_secret_are_those_of_its_present_version_only() {
+    let mut world = World::default();
+    let keys = Arc::new(SecretKeys::from(["TOKEN".to_owned()]));
+    let read = |version| Secret {
+        metadata: secret(version).metadata,
+        ..Secret::default()
+    };
+    world.on_secret(Event::Apply(secret(1)));
+    world.note_secret(&read(1), Arc::clone(&keys));
+    assert_eq!(world.secret_keys(&key("token")), Some(Arc::clone(&keys)));
+    world.on_secret(Event::Apply(secret(3)));
+    assert_eq!(world.secret_keys(&key("token")), None);
+    world.note_secret(&read(2), keys);
+    assert_eq!(
+        world.secret_keys(&key("token")),
+        None,
+        "an answer that was overtaken"
+    );
+}
+
+#[test]
+fn a_listing_tells_who_was_deleted_while_nobody_watched() {
+    let mut world = World::default();
+    world.on_task(applied(task("dependent", 1, json!({ "dependsOn": ["gone"] }))));
+    world.on_task(applied(task("gone", 2, json!({}))));
+    world.on_task(Event::Init);
+    world.on_task(Event::InitApply(DeserializeGuard(Ok(task(
+        "dependent",
+        1,
+        json!({ "dependsOn": ["gone"] }),
+    )))));
+    assert_eq!(world.on_task(Event::InitDone), [urgent("dependent")]);
+    let dependencies = world.dependencies(&key("dependent"), &["gone".to_owned()]);
+    assert_eq!(
+        dependencies.first().map(|dependency| dependency.phase),
+        Some(None)
+    );
+}
+
+#[test]
+fn the_census_counts_each_task_once_in_its_present_phase() {
+    let mut world = World::default();
+    let created = task("a", 1, json!({}));
+    world.on_task(applied(created.clone()));
+    world.on_task(applied(in_phase(created.clone(), 2, Phase::Running)));
+    assert_eq!(world.census.count(None), 0);
+    assert_eq!(world.census.count(Some(Phase::Running)), 1);
+    world.on_task(Event::Delete(DeserializeGuard(Ok(created))));
+    assert_eq!(world.census.count(Some(Phase::Running)), 0);
+}
+
+#[test]
+fn the_prompt_of_a_finished_task_is_not_kept() {
+    let mut world = World::default();
+    let long = task("a", 1, json!({ "prompt": "x".repeat(1 << 20) }));
+    world.on_task(applied(in_phase(long, 2, Phase::Succeeded)));
+    let kept = world.gather(&key("a")).expect("a Task");
+    assert!(kept.unpack().expect("readable").0.spec.prompt.is_empty());
+}
