@@ -8,12 +8,29 @@ pub mod observed;
 pub mod plan;
 pub mod settings;
 
+mod attempt;
+mod bounded;
+mod conditions;
+mod decide;
+mod description;
+mod draft;
+mod ending;
+mod environment;
+mod job;
+mod leftovers;
+mod notices;
+mod pod_spec;
+mod progress;
+mod requirements;
+mod results;
+mod retry;
+mod start;
+
 pub use observed::{Dependency, Found, Observed, SecretKeys};
 pub use plan::{Notice, NoticeKind, Plan, Step};
 pub use settings::Settings;
 
 /// Decides what to do next for the observed Task.
 pub fn plan(observed: &Observed<'_>) -> Plan {
-    let _ = observed;
-    Plan::default()
+    decide::decide(observed)
 }

@@ -1,0 +1,88 @@
+//! What is left to do for a Task that has ended.
+
+use std::time::Duration;
+
+use axon_api::{Task, TaskStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::draft::whole_seconds;
+use crate::ending;
+use crate::observed::Observed;
+use crate::plan::{Plan, Step};
+use crate::progress::{self, Progress};
+
+/// Reasons with which a Task ends though nobody saw its pod end.
+const UNSEEN: &[&str] = &["Cancelled", "JobDeleted", "PodLost"];
+
+/// The plan for a Task that has ended: its status stays as it is, whatever is observed.
+pub(crate) fn plan(observed: &Observed<'_>, status: &TaskStatus) -> Plan {
+    let mut plan = Plan {
+        status: status.clone(),
+        why: "the Task has ended".to_owned(),
+        ..Plan::default()
+    };
+    if let Some(expiry) = expiry(observed.task, status) {
+        let left = expiry.duration_since(whole_seconds(observed.now));
+        match Duration::try_from(left) {
+            Ok(left) if !left.is_zero() => plan.wake = Some(left),
+            _ => {
+                let uid = observed.task.metadata.uid.clone().unwrap_or_default();
+                plan.steps.push(Step::DeleteTask { uid });
+                "the Task's time to live is over".clone_into(&mut plan.why);
+                return plan;
+            }
+        }
+    }
+    plan.steps = steps(observed, status);
+    plan
+}
+
+/// When the Task is to be deleted, if ever.
+pub(crate) fn expiry(task: &Task, status: &TaskStatus) -> Option<Timestamp> {
+    let seconds = task.spec.ttl_seconds_after_finished?;
+    let ended = status.completion_time.as_ref()?.0;
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    ended.checked_add(Duration::from_secs(seconds)).ok()
+}
+
+/// Deletes each Job that could still do something.
+pub(crate) fn steps(observed: &Observed<'_>, status: &TaskStatus) -> Vec<Step> {
+    let jobs = observed.jobs.iter();
+    jobs.filter(|job| is_left_over(observed, status, job))
+        .filter_map(|job| {
+            Some(Step::DeleteJob {
+                job: job.metadata.name.clone()?,
+                uid: job.metadata.uid.clone()?,
+            })
+        })
+        .collect()
+}
+
+fn is_left_over(observed: &Observed<'_>, status: &TaskStatus, job: &Job) -> bool {
+    if ending::is_job_finished(job) || job.metadata.deletion_timestamp.is_some() {
+        return false;
+    }
+    let is_recorded = job.metadata.uid.is_some() && job.metadata.uid == status.job_uid;
+    if !is_recorded {
+        return true;
+    }
+    // The Job of a run that was seen to end will be marked as finished by its controller. Deleting
+    // it would delete the logs too.
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let seen = status.start_time.is_some() && !UNSEEN.contains(&reason);
+    !seen && !has_ended_pod(observed, status)
+}
+
+fn has_ended_pod(observed: &Observed<'_>, status: &TaskStatus) -> bool {
+    observed
+        .pods
+        .iter()
+        .filter(|pod| pod.metadata.uid.is_some() && pod.metadata.uid == status.pod_uid)
+        .any(|pod| {
+            matches!(
+                progress::of(pod),
+                Progress::Ended | Progress::FailedBeforeStart { .. }
+            )
+        })
+}

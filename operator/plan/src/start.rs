@@ -1,0 +1,113 @@
+//! Starts an attempt, once all that the Task names is there.
+
+use axon_api::{Phase, run};
+
+use crate::attempt;
+use crate::conditions::{self, Verdict};
+use crate::draft::Draft;
+use crate::ending::Ending;
+use crate::job::{self, TooLarge};
+use crate::plan::{Plan, Step};
+use crate::progress::Cause;
+use crate::requirements::{self, Blocked, Lasting};
+
+/// Creates the Job of attempt `number`, or tells what keeps it from being created. A Job of that
+/// name that is there already is gone on with.
+pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
+    let observed = draft.observed;
+    let task = observed.task;
+    let name = job::name(task, number);
+    forget_pod(&mut draft);
+    if draft.is_cancelled() {
+        let cause = Cause::new("Cancelled", "the Task was cancelled before the agent started");
+        return draft.end(&Ending::bare(Phase::Cancelled, cause), "cancelled before a pod was let go");
+    }
+    if let Some(job) = attempt::job_named(observed, &name) {
+        draft.status.attempts = Some(number);
+        draft.status.job_name = Some(name);
+        return attempt::follow_unrecorded(draft, number, Some(job));
+    }
+    if let Some(other) = observed.conflicting_job {
+        let message = format!("the name of Job `{other}` is taken by one that is not this Task's");
+        return fail(draft, "NameConflict", message);
+    }
+    if let Some(why) = observed.refused_job {
+        let message = format!("the API server does not take Job `{name}`: {why}");
+        return fail(draft, "JobRefused", message);
+    }
+    let requirements = match requirements::check(observed) {
+        Ok(requirements) => requirements,
+        Err(blocked) => return wait_or_fail(draft, number, &blocked),
+    };
+    let built = match job::build(task, number, &requirements, observed.settings) {
+        Ok(built) => built,
+        Err(TooLarge(bytes)) => {
+            let message = format!(
+                "the run description with prompt and files has {bytes} bytes after compression, and at most {} are possible",
+                run::MAX_SECRET_BYTES
+            );
+            return fail(draft, "RunTooLarge", message);
+        }
+    };
+    if let Some(secret) = built.secret {
+        draft.before_status(Step::CreateRunSecret(Box::new(secret)));
+    }
+    draft.before_status(Step::CreateJob(Box::new(built.job)));
+    draft.status.attempts = Some(number);
+    draft.is_ready();
+    draft.enter(
+        Phase::Pending,
+        attempt::JOB_CREATED,
+        &format!("Job `{name}` was created"),
+    );
+    draft.status.job_name = Some(name);
+    if let Ok(deadline) = draft.now.checked_add(requirements.start_timeout) {
+        draft.wake_at(deadline);
+    }
+    draft.finish("all that the Task names is there")
+}
+
+/// An attempt begins without a pod: what is recorded is of an earlier one.
+fn forget_pod(draft: &mut Draft<'_, '_>) {
+    draft.status.job_name = None;
+    draft.status.job_uid = None;
+    draft.status.pod_name = None;
+    draft.status.pod_uid = None;
+    draft.status.start_time = None;
+    conditions::remove(&mut draft.status, conditions::STARTED);
+}
+
+fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Plan {
+    let Blocked {
+        lasting,
+        reason,
+        message,
+    } = blocked;
+    match lasting {
+        Lasting::Unsupported => draft.set(conditions::SUPPORTED, Verdict::False, reason, message),
+        Lasting::Waiting => draft.set(conditions::SUPPORTED, Verdict::True, "Supported", ""),
+        Lasting::Forever if *reason == "UnknownAgentType" => {
+            draft.set(conditions::SUPPORTED, Verdict::False, reason, message);
+        }
+        Lasting::Forever => {}
+    }
+    draft.set(conditions::READY, Verdict::False, reason, message);
+    if *lasting == Lasting::Forever {
+        let ending = Ending::bare(Phase::Failed, Cause::new(*reason, message));
+        return draft.end(&ending, "the spec can never be run");
+    }
+    // A retry that has to wait is gone on with under its own number.
+    if number > 1 {
+        draft.status.attempts = Some(number);
+    }
+    draft.enter(lasting.phase(), reason, message);
+    draft.finish("something that the Task names is missing")
+}
+
+fn fail(mut draft: Draft<'_, '_>, reason: &str, message: String) -> Plan {
+    draft.set(conditions::READY, Verdict::False, reason, &message);
+    draft.end(
+        &Ending::bare(Phase::Failed, Cause::new(reason, message)),
+        "the Job cannot be created",
+    )
+}
