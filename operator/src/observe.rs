@@ -131,17 +131,23 @@ pub async fn observe(
 }
 
 impl Seen {
-    /// Whether a Job is there that has not failed. Without one the plan may make one, for which it
-    /// has to know what the Task names.
+    /// Whether a Job is there that has not failed and is not about to. Without one the plan may
+    /// make one, for which it has to know what the Task names.
     fn has_running_job(&self) -> bool {
-        self.jobs.iter().any(|job| {
-            let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
-            !conditions
-                .into_iter()
-                .flatten()
-                .any(|condition| condition.type_ == "Failed" && condition.status == "True")
-        })
+        let pod_failed = self.pods.iter().any(|pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            phase == Some("Failed")
+        });
+        !pod_failed && self.jobs.iter().any(is_running)
     }
+}
+
+fn is_running(job: &Job) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let failed = conditions.into_iter().flatten().any(|condition| {
+        matches!(&*condition.type_, "Failed" | "FailureTarget") && condition.status == "True"
+    });
+    !failed && job.metadata.deletion_timestamp.is_none()
 }
 
 /// Reads from the server what the world does not have.

@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use axon_api::{Task, Workspace};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The annotation in which `kubectl apply` keeps a second copy of the object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What the names of Axon's own labels begin with.
+const LABEL_PREFIX: &str = "axon.io/";
 
 /// An object as compact JSON. Cheap to clone.
 #[derive(Debug)]
@@ -80,18 +83,19 @@ impl Trim for Workspace {
 
 impl Trim for Job {
     fn trim(&mut self) {
-        trim_metadata(&mut self.metadata);
-        self.metadata.annotations = None;
+        trim_owned_metadata(&mut self.metadata);
         self.spec = None;
     }
 }
 
 impl Trim for Pod {
     fn trim(&mut self) {
-        trim_metadata(&mut self.metadata);
-        self.metadata.annotations = None;
+        trim_owned_metadata(&mut self.metadata);
         if let Some(spec) = self.spec.take() {
+            let init_containers = spec.init_containers.map(trim_containers);
             self.spec = Some(PodSpec {
+                containers: trim_containers(spec.containers),
+                init_containers,
                 node_name: spec.node_name,
                 scheduling_gates: spec.scheduling_gates,
                 ..PodSpec::default()
@@ -107,12 +111,34 @@ impl Trim for Pod {
         status.qos_class = None;
         let containers = status.container_statuses.iter_mut();
         for container in containers.chain(&mut status.init_container_statuses).flatten() {
-            trim_container(container);
+            trim_container_status(container);
         }
     }
 }
 
-fn trim_container(container: &mut ContainerStatus) {
+/// Of the labels of Jobs and pods only Axon's own are looked at.
+fn trim_owned_metadata(metadata: &mut ObjectMeta) {
+    trim_metadata(metadata);
+    metadata.annotations = None;
+    if let Some(labels) = &mut metadata.labels {
+        labels.retain(|name, _| name.starts_with(LABEL_PREFIX));
+    }
+}
+
+/// Of containers, their images and what they may use are told in messages.
+fn trim_containers(containers: Vec<Container>) -> Vec<Container> {
+    containers
+        .into_iter()
+        .map(|container| Container {
+            name: container.name,
+            image: container.image,
+            resources: container.resources,
+            ..Container::default()
+        })
+        .collect()
+}
+
+fn trim_container_status(container: &mut ContainerStatus) {
     container.allocated_resources = None;
     container.allocated_resources_status = None;
     container.container_id = None;

@@ -1,0 +1,237 @@
+//! What is made of each answer that the API server may give to a write.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use axon_api::{Phase, Task, TaskSpec, TaskStatus};
+use axon_operator::apply::{Applied, Applier, ApplyError, Obstacle};
+use axon_operator::metrics::Metrics;
+use axon_operator::notices::notices;
+use axon_operator::queue::Queue;
+use axon_operator::world::SharedWorld;
+use axon_plan::Step;
+use http::{Method, Request, Response};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+/// A request as the server got it.
+#[derive(Debug, PartialEq)]
+struct Sent {
+    method: Method,
+    path: String,
+    body: Value,
+}
+
+/// A server that gives these answers in turn and remembers what it was asked.
+fn server(answers: Vec<(u16, Value)>) -> (Client, Arc<Mutex<Vec<Sent>>>) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let answers = Arc::new(Mutex::new(answers.into_iter()));
+    let log = Arc::clone(&sent);
+    let service = service_fn(move |request: Request<Body>| {
+        let answers = Arc::clone(&answers);
+        let log = Arc::clone(&log);
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect_bytes().await.expect("a body");
+            log.lock().expect("no panic").push(Sent {
+                method: head.method,
+                path: head.uri.path().to_owned(),
+                body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            });
+            let (code, answer) = answers.lock().expect("no panic").next().expect("one more answer");
+            let body = Body::from(answer.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(code).body(body).expect("a response"))
+        }
+    });
+    (Client::new(service, "default"), sent)
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    });
+    (code, status)
+}
+
+fn applier(client: Client) -> Applier {
+    let (notices, _) = notices(client.clone(), "test".to_owned());
+    Applier {
+        client,
+        world: Arc::new(SharedWorld::default()),
+        queue: Arc::new(Queue::default()),
+        notices,
+        metrics: Metrics::default(),
+    }
+}
+
+fn task() -> Task {
+    let mut task = Task::new("fix", TaskSpec::default());
+    task.metadata.namespace = Some("default".to_owned());
+    task.metadata.uid = Some("task-uid".to_owned());
+    task.metadata.resource_version = Some("7".to_owned());
+    task
+}
+
+fn job_of(uid: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {
+            "name": "fix-1", "namespace": "default", "uid": "job-uid",
+            "ownerReferences": [{
+                "apiVersion": "axon.io/v1alpha1", "kind": "Task", "name": "fix",
+                "uid": uid, "controller": true,
+            }],
+        },
+    })
+}
+
+fn create_job() -> Step {
+    Step::CreateJob(Box::new(
+        serde_json::from_value::<Job>(job_of("task-uid")).expect("a Job"),
+    ))
+}
+
+fn running() -> TaskStatus {
+    TaskStatus {
+        phase: Some(Phase::Running),
+        ..TaskStatus::default()
+    }
+}
+
+/// What a step comes to when the server gives these answers, and what it was asked.
+async fn apply(step: Step, answers: Vec<(u16, Value)>) -> (Result<Applied, ApplyError>, Vec<Sent>) {
+    let (client, sent) = server(answers);
+    let applied = applier(client).apply(&task(), &running(), &step).await;
+    let sent = std::mem::take(&mut *sent.lock().expect("no panic"));
+    (applied, sent)
+}
+
+#[tokio::test]
+async fn a_job_that_is_there_already_and_ours_is_as_good_as_created() {
+    let exists = failure(409, "AlreadyExists", "jobs.batch \"fix-1\" already exists");
+    let (applied, sent) = apply(create_job(), vec![exists, (200, job_of("task-uid"))]).await;
+    assert_eq!(applied.expect("no failure"), Applied::JobCreated);
+    let asked: Vec<_> = sent.iter().map(|sent| (&sent.method, &*sent.path)).collect();
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    assert_eq!(
+        asked,
+        [(&Method::POST, jobs), (&Method::GET, &*format!("{jobs}/fix-1"))]
+    );
+}
+
+#[tokio::test]
+async fn a_job_of_another_owner_is_an_obstacle() {
+    let exists = failure(409, "AlreadyExists", "jobs.batch \"fix-1\" already exists");
+    let (applied, _) = apply(create_job(), vec![exists, (200, job_of("other-uid"))]).await;
+    let obstacle = Obstacle::NameTaken("fix-1".to_owned());
+    assert_eq!(applied.expect("no failure"), Applied::Refused(obstacle));
+}
+
+#[tokio::test]
+async fn a_job_that_went_away_between_two_answers_is_tried_again() {
+    let exists = failure(409, "AlreadyExists", "jobs.batch \"fix-1\" already exists");
+    let gone = failure(404, "NotFound", "jobs.batch \"fix-1\" not found");
+    let (applied, _) = apply(create_job(), vec![exists, gone]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Stale);
+}
+
+#[tokio::test]
+async fn an_invalid_job_is_an_obstacle_and_a_quota_is_a_failure() {
+    let invalid = failure(422, "Invalid", "Job.batch \"fix-1\" is invalid: spec.template");
+    let (applied, _) = apply(create_job(), vec![invalid]).await;
+    assert!(matches!(
+        applied.expect("no failure"),
+        Applied::Refused(Obstacle::Invalid(why)) if why.contains("spec.template")
+    ));
+    let denied = failure(403, "Forbidden", "admission webhook \"x\" denied the request: no");
+    let (applied, _) = apply(create_job(), vec![denied]).await;
+    assert!(matches!(
+        applied.expect("no failure"),
+        Applied::Refused(Obstacle::Invalid(_))
+    ));
+    let quota = failure(
+        403,
+        "Forbidden",
+        "jobs.batch \"fix-1\" is forbidden: exceeded quota: q",
+    );
+    assert!(apply(create_job(), vec![quota]).await.0.is_err());
+}
+
+#[tokio::test]
+async fn a_run_secret_that_is_there_already_is_as_good_as_created() {
+    let exists = failure(409, "AlreadyExists", "secrets \"fix-1-run\" already exists");
+    let step = Step::CreateRunSecret(Box::new(Secret::default()));
+    assert_eq!(
+        apply(step, vec![exists]).await.0.expect("no failure"),
+        Applied::Done
+    );
+}
+
+#[tokio::test]
+async fn a_status_is_written_on_the_version_that_was_observed() {
+    let conflict = failure(409, "Conflict", "the object has been modified");
+    let (applied, sent) = apply(Step::WriteStatus, vec![conflict]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Stale);
+    let expected = Sent {
+        method: Method::PATCH,
+        path: "/apis/axon.io/v1alpha1/namespaces/default/tasks/fix/status".to_owned(),
+        body: json!({
+            "metadata": { "uid": "task-uid", "resourceVersion": "7" },
+            "status": { "phase": "Running" },
+        }),
+    };
+    assert_eq!(sent, [expected]);
+}
+
+#[tokio::test]
+async fn the_gate_of_another_pod_of_the_same_name_stays() {
+    let step = || Step::RemoveStartGate {
+        pod: "fix-1-abcde".to_owned(),
+        uid: "pod-uid".to_owned(),
+    };
+    let invalid = failure(422, "Invalid", "metadata.uid: Invalid value: field is immutable");
+    let conflict = failure(409, "Conflict", "Precondition failed: UID in precondition");
+    let gone = failure(404, "NotFound", "pods \"fix-1-abcde\" not found");
+    for answer in [invalid, conflict, gone] {
+        let (applied, sent) = apply(step(), vec![answer]).await;
+        assert_eq!(applied.expect("no failure"), Applied::Stale);
+        let patch = json!({ "metadata": { "uid": "pod-uid" }, "spec": { "schedulingGates": null } });
+        assert_eq!(sent.first().map(|sent| &sent.body), Some(&patch));
+    }
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_named_by_its_uid_and_may_be_gone_already() {
+    let step = || Step::DeleteJob {
+        job: "fix-1".to_owned(),
+        uid: "job-uid".to_owned(),
+    };
+    let gone = failure(404, "NotFound", "jobs.batch \"fix-1\" not found");
+    let (applied, sent) = apply(step(), vec![gone]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    let options = json!({ "propagationPolicy": "Background", "preconditions": { "uid": "job-uid" } });
+    assert_eq!(sent.first().map(|sent| &sent.body), Some(&options));
+    let another = failure(409, "Conflict", "the UID in the precondition does not match");
+    assert_eq!(
+        apply(step(), vec![another]).await.0.expect("no failure"),
+        Applied::Stale
+    );
+}
+
+#[tokio::test]
+async fn an_error_of_the_server_names_what_failed() {
+    let steps = [
+        (create_job(), "failed to create Job `fix-1`"),
+        (Step::WriteStatus, "failed to write the status of Task `fix`"),
+    ];
+    for (step, message) in steps {
+        let error = failure(500, "InternalError", "etcdserver: request timed out");
+        let (applied, _) = apply(step, vec![error]).await;
+        assert_eq!(applied.expect_err("a failure").to_string(), message);
+    }
+}
