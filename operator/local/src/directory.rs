@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The environment variable that names the folder.
+pub const VARIABLE: &str = "AXON_LOCAL_DIR";
+
 /// The folder of one embedded plane: `~/.axon/local`, or what `AXON_LOCAL_DIR` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
@@ -12,6 +15,16 @@ impl Directory {
     /// The plane whose folder is `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The folder that the environment names: `AXON_LOCAL_DIR`, or else `~/.axon/local`. `None`
+    /// when neither that variable nor `HOME` is set.
+    pub fn from_environment() -> Option<Self> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let root = set(VARIABLE)
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(set("HOME")?).join(".axon/local")))?;
+        Some(Self::new(root))
     }
 
     pub fn root(&self) -> &Path {

@@ -60,7 +60,11 @@ impl Identity {
         if !self.is_alive() {
             return Ok(());
         }
-        let descriptor = AsyncFd::register_with_interest(descriptor, Interest::READABLE)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for owners that change their descriptor; `OwnedFd` does not"
+        )]
+        let descriptor = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
         let _ready = descriptor.readable().await?;
         Ok(())
     }

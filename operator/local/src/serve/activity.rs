@@ -1,0 +1,154 @@
+//! Whether anybody uses the plane: requests from outside, and Tasks that have not finished.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axon_api::kinds::task::Task;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, Client};
+
+/// While Tasks run, this is how often one looks whether they have finished.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Counts the requests from outside.
+#[derive(Clone)]
+pub(super) struct Activity(Arc<Mutex<State>>);
+
+struct State {
+    open: usize,
+    last: Instant,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            open: 0,
+            last: Instant::now(),
+        })))
+    }
+
+    /// A request has come; it lasts as long as what is returned.
+    pub(super) fn request(&self) -> OpenRequest {
+        self.change(|state| state.open += 1);
+        OpenRequest(self.clone())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        state.last = Instant::now();
+    }
+
+    /// For how long there has been no request; zero while one is open.
+    fn quiet(&self) -> Duration {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.open > 0 {
+            Duration::ZERO
+        } else {
+            state.last.elapsed()
+        }
+    }
+}
+
+/// A request that is being answered; a watch is, as long as it lasts.
+pub(super) struct OpenRequest(Activity);
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.change(|state| state.open = state.open.saturating_sub(1));
+    }
+}
+
+/// The body of an answer, which keeps its request open.
+pub(super) struct Answer<B> {
+    pub(super) body: B,
+    pub(super) _request: OpenRequest,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Returns when there was no request for `limit` and no Task is unfinished.
+pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
+    loop {
+        let quiet = activity.quiet();
+        if quiet < limit {
+            tokio::time::sleep(limit - quiet).await;
+        } else if unfinished_tasks(&client).await == Ok(0) {
+            return;
+        } else {
+            tokio::time::sleep(LOOK_AGAIN.min(limit)).await;
+        }
+    }
+}
+
+/// How many Tasks have not finished; an error where they cannot be listed.
+///
+/// They are read loosely: one that cannot be understood counts as unfinished.
+pub(crate) async fn unfinished_tasks(client: &Client) -> Result<usize, String> {
+    let resource = ApiResource::erase::<Task>(&());
+    let tasks: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let tasks = tasks.list(&ListParams::default()).await;
+    let tasks = tasks.map_err(|error| error.to_string())?;
+    let unfinished = tasks.iter().filter(|task| {
+        let phase = task.data.pointer("/status/phase");
+        !is_final(phase.and_then(serde_json::Value::as_str))
+    });
+    Ok(unfinished.count())
+}
+
+fn is_final(phase: Option<&str>) -> bool {
+    matches!(phase, Some("Succeeded" | "Failed" | "TimedOut" | "Cancelled"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_request_is_activity_until_it_is_dropped() {
+        let activity = Activity::new();
+        let watch = activity.request();
+        drop(activity.request());
+        assert_eq!(activity.quiet(), Duration::ZERO);
+        drop(watch);
+        assert!(activity.quiet() > Duration::ZERO);
+    }
+
+    #[test]
+    fn every_phase_that_the_kind_knows_is_either_final_or_not() {
+        for (phase, expected) in [
+            (None, false),
+            (Some("Pending"), false),
+            (Some("Waiting"), false),
+            (Some("Running"), false),
+            (Some("Succeeded"), true),
+            (Some("Failed"), true),
+            (Some("TimedOut"), true),
+            (Some("Cancelled"), true),
+        ] {
+            assert_eq!(is_final(phase), expected, "{phase:?}");
+        }
+    }
+}
