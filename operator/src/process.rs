@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ fn start_log(options: &LogOptions) -> anyhow::Result<()> {
         .with_context(|| format!("failed to read the log level `{}`", options.log_level))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
     match options.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -12,7 +12,6 @@ use axon_operator::world::SharedWorld;
 use axon_plan::Step;
 use http::{Method, Request, Response};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -165,7 +164,7 @@ async fn an_invalid_job_is_an_obstacle_and_a_quota_is_a_failure() {
 #[tokio::test]
 async fn a_run_secret_that_is_there_already_is_as_good_as_created() {
     let exists = failure(409, "AlreadyExists", "secrets \"fix-1-run\" already exists");
-    let step = Step::CreateRunSecret(Box::new(Secret::default()));
+    let step = Step::CreateRunSecret(Box::default());
     assert_eq!(
         apply(step, vec![exists]).await.0.expect("no failure"),
         Applied::Done
