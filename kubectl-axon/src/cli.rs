@@ -1,0 +1,219 @@
+//! The command line as a whole: global flags, the verbs, and what happens before and after one.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::failure::Result;
+use crate::{complete, invocation, output, verbs};
+
+/// Run coding agents as Kubernetes Jobs, or on this machine with --local
+#[derive(Parser)]
+#[command(
+    name = "axon",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// The flags that every verb has.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Global {
+    /// Use the plane on this machine instead of a cluster
+    #[arg(long, global = true, conflicts_with_all = ["kubeconfig", "context", "cluster", "server"])]
+    pub(crate) local: bool,
+
+    /// Namespace; default: the config file's, else the kubeconfig's
+    #[arg(short, long, global = true, value_name = "NAME", add = complete::namespaces())]
+    pub(crate) namespace: Option<String>,
+
+    /// Config file; default: ~/.axon/config.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// kubectl's flags for the connection to a cluster.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Kubeconfig file; default: $KUBECONFIG, else ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) context: Option<String>,
+    /// Cluster of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) cluster: Option<String>,
+    /// User of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) user: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) server: Option<String>,
+    /// Bearer token for the API server
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub(crate) token: Option<String>,
+    /// File with the API server's certificate authority
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) certificate_authority: Option<PathBuf>,
+    /// File with the client's certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// File with the client's key
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Name to look for in the API server's certificate
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub(crate) tls_server_name: Option<String>,
+    /// Do not check the API server's certificate
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    pub(crate) as_user: Option<String>,
+    /// Group to impersonate; may be given more than once
+    #[arg(
+        long = "as-group",
+        global = true,
+        value_name = "GROUP",
+        hide_short_help = true
+    )]
+    pub(crate) as_group: Vec<String>,
+    /// How long one request may take, such as 30s; 0 means without limit
+    #[arg(long, global = true, value_name = "DURATION", hide_short_help = true)]
+    pub(crate) request_timeout: Option<String>,
+}
+
+/// The verbs. Each has its file under `verbs`.
+#[derive(Subcommand)]
+enum Verb {
+    Run(Box<verbs::run::RunArgs>),
+    Get(verbs::get::GetArgs),
+    Describe(verbs::describe::DescribeArgs),
+    Logs(verbs::logs::LogsArgs),
+    Cancel(verbs::cancel::CancelArgs),
+    Delete(verbs::delete::DeleteArgs),
+    Init(verbs::init::InitArgs),
+    Version(verbs::version::VersionArgs),
+    Completion(verbs::completion::CompletionArgs),
+    Local(verbs::local::LocalArgs),
+    #[command(name = "__complete", alias = "__completeNoDesc", hide = true)]
+    Complete(verbs::completion::CompleteArgs),
+}
+
+/// What a verb may ask for.
+pub(crate) struct Context {
+    pub(crate) global: Global,
+    pub(crate) config: Config,
+}
+
+/// The command line under the name by which it was started.
+pub(crate) fn command() -> clap::Command {
+    Cli::command().bin_name(invocation::name())
+}
+
+/// Runs the program with the arguments of this process.
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // These two are started by Axon itself, with arguments that clap must not look at.
+    if let Some(exit) = verbs::local::inner_program(&arguments) {
+        return exit;
+    }
+    if std::env::var_os("COMPLETE").is_some() {
+        clap_complete::CompleteEnv::with_factory(command).complete();
+    }
+    let cli = match command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        // Help and version come this way too, and are no mistake.
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            }
+            .into();
+        }
+    };
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.is_silent() {
+                output::note(failure.render().trim_end());
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    let global = cli.global;
+    match cli.verb {
+        Verb::Run(args) => verbs::run::run(&context(global)?, *args),
+        Verb::Get(args) => verbs::get::get(&context(global)?, args),
+        Verb::Describe(args) => verbs::describe::describe(&context(global)?, &args),
+        Verb::Logs(args) => verbs::logs::logs(&context(global)?, &args),
+        Verb::Cancel(args) => verbs::cancel::cancel(&context(global)?, &args),
+        Verb::Delete(args) => verbs::delete::delete(&context(global)?, &args),
+        Verb::Init(args) => verbs::init::init(&global, &args),
+        Verb::Version(args) => verbs::version::version(global, &args),
+        Verb::Completion(args) => verbs::completion::completion(&args),
+        Verb::Complete(args) => verbs::completion::complete(&args),
+        Verb::Local(args) => verbs::local::local(&args),
+    }
+}
+
+fn context(global: Global) -> Result<Context> {
+    let (config, warnings) = Config::load(global.config.as_deref())?;
+    for warning in warnings {
+        output::note(warning);
+    }
+    Ok(Context { global, config })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_and_flag_is_described() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} of {}",
+                    argument.get_id(),
+                    command.get_name()
+                );
+            }
+            for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+                assert!(verb.get_about().is_some(), "{}", verb.get_name());
+                check(verb);
+            }
+        }
+        check(&command());
+    }
+}

@@ -1,0 +1,102 @@
+//! The exit codes of the program.
+
+use axon_api::Phase;
+use std::process::ExitCode;
+
+/// How the program ends. The table in [`HELP`] is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well; with `run --watch`, the Task has succeeded.
+    Success,
+    /// Something failed; with `run --watch`, the Task has failed.
+    Failure,
+    /// The command line was not understood. clap uses the same number.
+    Usage,
+    /// The watched Task ran out of time.
+    TimedOut,
+    /// The watched Task was cancelled.
+    Cancelled,
+    /// The watched Task was deleted before it had ended.
+    Deleted,
+    /// Watching was interrupted; the Task goes on.
+    Interrupted,
+}
+
+/// The table of exit codes for help texts.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0    success; with --watch, the Task succeeded
+  1    an error; with --watch, the Task failed
+  2    the command line was not understood
+  10   with --watch: the Task timed out
+  11   with --watch: the Task was cancelled
+  12   with --watch: the Task was deleted before it ended
+  130  interrupted; the Task goes on";
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::TimedOut => 10,
+            Self::Cancelled => 11,
+            Self::Deleted => 12,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What a Task that has ended in `phase` makes of the program; `None` while it has not ended.
+    pub(crate) fn of(phase: Phase) -> Option<Self> {
+        match phase {
+            Phase::Succeeded => Some(Self::Success),
+            Phase::Failed => Some(Self::Failure),
+            Phase::TimedOut => Some(Self::TimedOut),
+            Phase::Cancelled => Some(Self::Cancelled),
+            Phase::Pending | Phase::Waiting | Phase::Running => None,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        for exit in [
+            Exit::Success,
+            Exit::Failure,
+            Exit::Usage,
+            Exit::TimedOut,
+            Exit::Cancelled,
+            Exit::Deleted,
+            Exit::Interrupted,
+        ] {
+            let line = format!("\n  {} ", exit.number());
+            assert!(HELP.contains(&line), "{exit:?} is missing");
+        }
+    }
+
+    #[test]
+    fn a_phase_ends_the_program_exactly_when_it_is_final() {
+        for phase in [
+            Phase::Pending,
+            Phase::Waiting,
+            Phase::Running,
+            Phase::Succeeded,
+            Phase::Failed,
+            Phase::TimedOut,
+            Phase::Cancelled,
+        ] {
+            assert_eq!(Exit::of(phase).is_some(), phase.is_final(), "{phase}");
+        }
+    }
+}

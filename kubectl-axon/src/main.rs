@@ -1,0 +1,5 @@
+//! `kubectl axon`.
+
+fn main() -> std::process::ExitCode {
+    kubectl_axon::main()
+}
