@@ -18,6 +18,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
+use crate::wait;
+use crate::world::PATIENCE;
+
 /// A push may be this large.
 const MAX_BODY_BYTES: usize = 256 << 20;
 
@@ -134,6 +137,20 @@ impl Repository {
         )
         .await?;
         Ok(out.lines().map(str::to_owned).collect())
+    }
+
+    /// Makes a branch at the tip of another: a sign that an agent can wait for.
+    pub async fn make_branch(&self, name: &str, from: &str) -> anyhow::Result<()> {
+        git(Some(&self.path), &["branch", name, from], "").await?;
+        Ok(())
+    }
+
+    /// Waits until an agent has pushed a branch.
+    pub async fn pushed(&self, name: &str) -> anyhow::Result<()> {
+        wait::until(PATIENCE, &format!("branch `{name}` to be pushed"), async || {
+            Ok(self.commit(name).await?.is_some())
+        })
+        .await
     }
 
     /// The text of a file on a branch.

@@ -4,3 +4,8 @@
 pub mod clis;
 pub mod git;
 pub mod llm;
+pub mod plane;
+pub mod scenarios;
+pub mod suite;
+pub mod wait;
+pub mod world;

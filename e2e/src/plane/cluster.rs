@@ -1,0 +1,149 @@
+//! A real cluster, with the operator as a process of this machine.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+
+use super::{Host, kubectl, program};
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    kubeconfig: PathBuf,
+    folder: tempfile::TempDir,
+    operator: Mutex<Option<Child>>,
+}
+
+/// Where servers of the tests listen: `AXON_E2E_HOST_ADDRESS`, an address of this machine, which
+/// pods reach by the name `AXON_E2E_HOST_NAME`, or else by the address.
+pub(super) fn host() -> anyhow::Result<Host> {
+    let address = std::env::var("AXON_E2E_HOST_ADDRESS").context(
+        "AXON_E2E_HOST_ADDRESS is not set: an address of this machine that pods can reach\nhint: e2e/run sets it",
+    )?;
+    let name = std::env::var("AXON_E2E_HOST_NAME").unwrap_or_else(|_| address.clone());
+    let address: IpAddr = address
+        .parse()
+        .with_context(|| format!("AXON_E2E_HOST_ADDRESS is no address: `{address}`"))?;
+    Ok(Host { address, name })
+}
+
+impl Cluster {
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let kubeconfig = std::env::var_os("AXON_E2E_KUBECONFIG")
+            .or_else(|| std::env::var_os("KUBECONFIG"))
+            .context("no cluster is named\nhint: set AXON_E2E_KUBECONFIG, or call e2e/run")?;
+        let cluster = Self {
+            kubeconfig: kubeconfig.into(),
+            folder: tempfile::Builder::new().prefix("axon-e2e-operator-").tempdir()?,
+            operator: Mutex::new(None),
+        };
+        cluster.apply_definitions().await?;
+        cluster.make_namespace().await?;
+        cluster.recover().await?;
+        Ok(cluster)
+    }
+
+    pub(super) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+
+    pub(super) fn connect(&self, command: &mut Command) {
+        command
+            .env("HOME", self.folder.path())
+            .env("KUBECONFIG", &self.kubeconfig);
+    }
+
+    /// Makes the namespace of the operator's Lease, which an installation would have.
+    async fn make_namespace(&self) -> anyhow::Result<()> {
+        let mut apply = Command::new(kubectl()?);
+        self.connect(&mut apply);
+        let out = apply
+            .args(["create", "namespace", "axon-system"])
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&out.stderr);
+        ensure!(out.status.success() || said.contains("AlreadyExists"), "{said}");
+        Ok(())
+    }
+
+    /// `axon-operator crd | kubectl apply -f -`, as people do it.
+    async fn apply_definitions(&self) -> anyhow::Result<()> {
+        let out = Command::new(program("axon-operator")?)
+            .arg("crd")
+            .output()
+            .await
+            .context("failed to start axon-operator")?;
+        ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let mut apply = Command::new(kubectl()?);
+        self.connect(&mut apply);
+        let mut apply = apply
+            .args(["apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        if let Some(mut stdin) = apply.stdin.take() {
+            stdin.write_all(&out.stdout).await?;
+        }
+        ensure!(apply.wait().await?.success(), "failed to apply the definitions");
+        let mut established = Command::new(kubectl()?);
+        self.connect(&mut established);
+        let status = established
+            .args(["wait", "--for=condition=Established", "--timeout=60s", "crd"])
+            .args(["tasks.axon.io", "workspaces.axon.io"])
+            .stdout(Stdio::null())
+            .status()
+            .await?;
+        ensure!(status.success(), "the definitions were not established");
+        Ok(())
+    }
+
+    pub(super) async fn crash(&self) -> anyhow::Result<()> {
+        let mut operator = self.operator.lock().await;
+        let mut child = operator.take().context("no operator is running")?;
+        child.kill().await?;
+        Ok(())
+    }
+
+    pub(super) async fn recover(&self) -> anyhow::Result<()> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())?;
+        let mut command = Command::new(program("axon-operator")?);
+        self.connect(&mut command);
+        let arguments = std::env::var("AXON_E2E_OPERATOR_ARGS").unwrap_or_default();
+        let child = command
+            .args(["run", "--log-format=text"])
+            // Nobody asks for these here, and free ports keep clear of what else runs.
+            .args(["--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"])
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("failed to start axon-operator")?;
+        *self.operator.lock().await = Some(child);
+        Ok(())
+    }
+
+    pub(super) async fn end(&self) -> anyhow::Result<()> {
+        let mut operator = self.operator.lock().await;
+        let Some(mut child) = operator.take() else {
+            return Ok(());
+        };
+        if let Some(status) = child.try_wait()? {
+            anyhow::bail!("the operator had ended: {status}");
+        }
+        child.kill().await?;
+        Ok(())
+    }
+}

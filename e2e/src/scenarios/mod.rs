@@ -1,0 +1,180 @@
+//! The scenarios: one behaviour each, the same code on both planes.
+
+mod agents;
+mod bad_input;
+mod command_line;
+mod containers;
+mod crashes;
+mod endings;
+mod kubectl;
+mod output;
+mod repositories;
+mod tasks;
+
+use std::pin::Pin;
+
+use crate::plane::PlaneKind;
+use crate::world::World;
+
+/// One behaviour that a plane must show.
+pub struct Scenario {
+    pub name: &'static str,
+    on: On,
+    company: Company,
+    run: fn(World) -> Run,
+}
+
+type Run = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
+
+/// On which planes a scenario runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    Both,
+    Cluster,
+}
+
+/// Beside what a scenario may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// Others may run at the same time.
+    Others,
+    /// It disturbs the plane, so that nothing else may run.
+    Alone,
+}
+
+impl Scenario {
+    /// Whether this plane must show it.
+    pub fn is_for(&self, plane: PlaneKind) -> bool {
+        match self.on {
+            On::Both => true,
+            On::Cluster => plane == PlaneKind::Cluster,
+        }
+    }
+
+    pub fn company(&self) -> Company {
+        self.company
+    }
+
+    pub fn run(&self, world: World) -> Run {
+        (self.run)(world)
+    }
+}
+
+macro_rules! scenarios {
+    ($($on:ident $company:ident $module:ident :: $name:ident;)*) => {
+        /// Every scenario, in the order in which they begin.
+        pub const SCENARIOS: &[Scenario] = &[$(Scenario {
+            name: stringify!($name),
+            on: On::$on,
+            company: Company::$company,
+            run: |world| Box::pin(async move { $module::$name(&world).await }),
+        }),*];
+    };
+}
+
+scenarios! {
+    Both Others repositories::a_pushed_commit_is_the_one_that_status_names;
+    Both Others repositories::a_branch_that_the_remote_has_is_gone_on_with;
+    Both Others repositories::a_tag_and_a_commit_can_be_checked_out;
+    Both Others repositories::a_missing_ref_fails_and_is_named;
+    Both Others repositories::a_repository_that_does_not_exist_fails_with_gits_own_words;
+    Both Others repositories::a_private_repository_is_cloned_and_pushed_with_its_token;
+    Both Others repositories::a_wrong_token_fails;
+    Both Others repositories::a_private_repository_without_a_token_fails;
+    Both Others repositories::files_of_the_workspace_are_in_the_checkout;
+    Both Others repositories::the_token_is_neither_in_the_pod_nor_in_the_output;
+
+    Both Others agents::claude_code_succeeds;
+    Both Others agents::codex_succeeds;
+    Both Others agents::gemini_succeeds;
+    Both Others agents::opencode_succeeds;
+    Both Others agents::claude_code_tells_the_providers_refusal;
+    Both Others agents::codex_tells_the_providers_refusal;
+    Both Others agents::gemini_tells_the_providers_refusal;
+    Both Others agents::opencode_tells_the_providers_refusal;
+    Both Others agents::claude_code_survives_a_cut_stream;
+    Both Others agents::codex_survives_a_cut_stream;
+    Both Others agents::gemini_fails_on_a_cut_stream;
+    Both Others agents::opencode_survives_a_cut_stream;
+    Both Others agents::claude_code_waits_out_a_rate_limit;
+    Both Others agents::codex_waits_out_a_rate_limit;
+    Both Others agents::gemini_waits_out_a_rate_limit;
+    Both Others agents::opencode_waits_out_a_rate_limit;
+    Both Others agents::a_prompt_of_one_mebibyte_reaches_the_provider_whole;
+    Both Others agents::a_hostile_prompt_reaches_the_provider_as_it_is;
+    Both Others agents::tokens_over_the_limit_end_the_run;
+
+    Both Others tasks::a_shell_task_needs_nothing_but_a_prompt;
+    Both Others tasks::a_workspace_may_come_later;
+    Both Others tasks::a_secret_may_come_later_and_its_key_after_that;
+    Both Others tasks::a_task_waits_for_the_one_it_depends_on;
+    Both Others tasks::a_failed_dependency_fails_the_task;
+    Both Others tasks::a_name_of_253_characters_works;
+    Both Others tasks::a_finished_task_goes_when_its_time_to_live_is_over;
+    Both Others tasks::a_task_made_anew_under_its_name_runs_again;
+    Both Others tasks::many_tasks_at_once_each_run_once;
+
+    Both Others endings::a_failing_agent_fails_the_task_with_its_exit_code;
+    Both Others endings::an_agent_that_ignores_sigterm_is_ended_at_its_timeout;
+    Both Others endings::a_cancelled_task_keeps_what_it_pushed;
+    Both Others endings::a_waiting_task_can_be_cancelled;
+    Both Others endings::a_task_deleted_while_it_runs_leaves_nothing;
+
+    Both Others output::two_hundred_megabytes_of_output_do_no_harm;
+    Both Others output::a_line_of_twenty_megabytes_does_no_harm;
+    Both Others output::output_that_is_no_utf8_does_no_harm;
+    Both Others output::a_forged_block_of_outputs_is_not_believed;
+
+    Both Others bad_input::an_unknown_type_fails_and_the_known_are_named;
+    Both Others bad_input::an_unknown_field_is_refused;
+    Both Others bad_input::a_missing_prompt_is_refused;
+    Both Others bad_input::a_spec_cannot_be_changed;
+    Both Others bad_input::a_cancel_cannot_be_taken_back;
+    Both Others bad_input::workspace_and_workspace_ref_exclude_each_other;
+    Both Others bad_input::a_taken_name_is_refused;
+    Both Others bad_input::a_bad_name_is_refused;
+    Both Others bad_input::a_prompt_with_nul_comes_to_an_end;
+    Both Others bad_input::a_prompt_of_more_than_a_mebibyte_is_refused;
+    Both Others bad_input::a_bad_timeout_is_refused;
+
+    Both Others kubectl::get_prints_a_table;
+    Both Others kubectl::apply_creates_leaves_and_changes;
+    Both Others kubectl::describe_shows_status_and_events;
+    Both Others kubectl::wait_ends_when_the_task_does;
+    Both Others kubectl::logs_are_the_agents_output;
+    Both Others kubectl::explain_knows_the_fields;
+    Both Others kubectl::delete_takes_all_with_it;
+    Both Others kubectl::labels_select_and_can_be_changed;
+    Both Others kubectl::secrets_and_config_maps_can_be_kept;
+    Both Others kubectl::what_is_missing_is_not_found;
+
+    Both Others command_line::run_watches_to_the_end_and_exits_as_the_task_did;
+    Both Others command_line::run_says_what_is_wrong_with_its_arguments;
+    Both Others command_line::get_describe_and_logs_show_a_task;
+    Both Others command_line::a_cancelled_task_can_be_seen_and_deleted;
+    Both Others command_line::an_interrupted_watch_leaves_the_task_running;
+    Both Others command_line::a_dry_run_prints_and_creates_nothing;
+
+    Cluster Others containers::an_image_that_does_not_exist_fails_and_is_named;
+    Cluster Others containers::an_agent_that_takes_too_much_memory_fails_with_that_reason;
+    Cluster Others containers::an_image_of_the_old_contract_works;
+    Cluster Others containers::an_image_of_the_new_contract_works;
+    Cluster Others containers::an_image_that_fails_gives_its_exit_code;
+
+    Both Alone crashes::a_run_survives_the_death_of_what_watches_it;
+    Both Alone crashes::tasks_made_just_before_a_crash_run_once;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}
