@@ -59,11 +59,11 @@ pub(crate) fn make(git: &Git, checkout: &Checkout, directory: &Path) -> Result<(
         directory,
     };
     doing.git(&["init", "--quiet"])?;
-    doing.git(&["remote", "add", "origin", &checkout.repo])?;
+    doing.git(&["remote", "add", "--", "origin", &checkout.repo])?;
     say(&format!("Reading {}", checkout.repo));
     let remote = doing.remote()?;
     let start = start(checkout, &remote).ok_or_else(|| no_such_ref(checkout))?;
-    doing.fetch(&start)?;
+    doing.fetch(&start, &remote)?;
     let branch = checkout.branch.as_deref().map(|name| {
         let there = remote
             .refs
@@ -144,7 +144,7 @@ impl Doing<'_> {
         Ok(read_remote(&self.git(&arguments)?.output))
     }
 
-    fn fetch(&self, start: &Start) -> Result<(), Failure> {
+    fn fetch(&self, start: &Start, remote: &Remote) -> Result<(), Failure> {
         let shallow = [
             "fetch",
             "--quiet",
@@ -155,6 +155,8 @@ impl Doing<'_> {
             ALL_BRANCHES,
         ];
         match start {
+            // A fetch of no branch at all fails.
+            Start::Nothing if remote.refs.is_empty() => Ok(()),
             Start::Nothing | Start::Branch(_) => self.git(&shallow).map(drop),
             Start::Ref(name) => {
                 let refspec = format!("+{name}:{name}");
@@ -180,11 +182,15 @@ impl Doing<'_> {
     }
 
     fn check_out(&self, start: &Start, branch: Option<(&str, bool)>) -> Result<(), Failure> {
-        let commit = match start {
-            Start::Branch(name) => format!("refs/remotes/origin/{name}"),
-            Start::Ref(name) => format!("{name}^{{commit}}"),
-            Start::Commit(commit) => commit.clone(),
-            Start::Nothing => {
+        if let Some((name, true)) = branch {
+            return self.track(name);
+        }
+        let commit = match (start, branch) {
+            (Start::Branch(name), None) => return self.track(name),
+            (Start::Branch(name), Some(_)) => format!("refs/remotes/origin/{name}"),
+            (Start::Ref(name), _) => format!("{name}^{{commit}}"),
+            (Start::Commit(commit), _) => commit.clone(),
+            (Start::Nothing, branch) => {
                 if let Some((name, _)) = branch {
                     self.git(&["symbolic-ref", "HEAD", &format!("refs/heads/{name}")])?;
                 }
@@ -192,20 +198,14 @@ impl Doing<'_> {
                 return Ok(());
             }
         };
-        match (branch, start) {
-            (Some((name, true)), _) => self.track(name),
-            (Some((name, false)), _) => {
-                self.git(&["checkout", "--quiet", "--no-track", "-b", name, &commit])?;
-                say(&format!("Made branch {name}"));
-                Ok(())
-            }
-            (None, Start::Branch(name)) => self.track(name),
-            (None, _) => {
-                self.git(&["checkout", "--quiet", "--detach", &commit])?;
-                say(&format!("Checked out {}", commit.trim_end_matches("^{commit}")));
-                Ok(())
-            }
+        if let Some((name, _)) = branch {
+            self.git(&["checkout", "--quiet", "--no-track", "-b", name, &commit])?;
+            say(&format!("Made branch {name}"));
+        } else {
+            self.git(&["checkout", "--quiet", "--detach", &commit])?;
+            say(&format!("Checked out {}", commit.trim_end_matches("^{commit}")));
         }
+        Ok(())
     }
 
     fn track(&self, name: &str) -> Result<(), Failure> {

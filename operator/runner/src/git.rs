@@ -1,6 +1,7 @@
 //! Runs git, and other programs whose answer is short, without the settings of anybody else.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -140,7 +141,7 @@ pub(crate) fn safe_directories(repo: &str, checkout: Option<&Path>) -> String {
     {
         let escaped = directory.replace('\\', r"\\").replace('"', "\\\"");
         if !escaped.contains(char::is_control) {
-            text.push_str(&format!("\tdirectory = \"{escaped}\"\n"));
+            let _ = writeln!(text, "\tdirectory = \"{escaped}\"");
         }
     }
     text

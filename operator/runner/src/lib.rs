@@ -21,6 +21,7 @@ mod install;
 mod invocation;
 mod launch;
 mod limits;
+mod memory;
 mod outputs;
 mod prepare;
 mod private_directory;

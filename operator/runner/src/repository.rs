@@ -125,19 +125,17 @@ impl Tools {
         let failed =
             |error: &std::io::Error| Failure::io("", format_args!("ask `{repo}` what was pushed"), error);
         let mut git = Git::new(program, &self.environment, private, repo, patience(interruption))?;
+        // The repository is named before it is made, so that none is looked for around it.
+        git.set("GIT_DIR", private.path().join("question.git"));
         let answer = git
-            .run(
-                private.path(),
-                &["init", "--quiet", "--bare", "--template=", "question.git"],
-            )
+            .run(private.path(), &["init", "--quiet", "--bare", "--template="])
             .map_err(|error| failed(&error))?;
         if !answer.ok() {
             return Err(Failure::new("", git::telling_line(&answer.errors)));
         }
-        git.set("GIT_DIR", private.path().join("question.git"));
         git.add_settings(&credential::settings(repo, &self.environment, invocation));
         let name = branch.map(|branch| format!("refs/heads/{branch}"));
-        let mut arguments = vec!["ls-remote", "--symref", repo, "HEAD"];
+        let mut arguments = vec!["ls-remote", "--symref", "--", repo, "HEAD"];
         arguments.extend(name.as_deref());
         let answer = git
             .run(private.path(), &arguments)

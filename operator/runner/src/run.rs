@@ -20,10 +20,18 @@ use crate::signals::Interruption;
 use crate::stream::{self, Output, Watcher};
 use crate::supervise::{self, Ended, Happening};
 use crate::verdict;
-use crate::{complain, description, launch, outputs, process, signals};
+use crate::{complain, description, launch, memory, outputs, process, signals};
 
 /// The exit code of a run that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
+/// The exit code of an agent that got SIGKILL.
+const KILLED: i32 = 137;
+/// The reason when that was for want of memory.
+const OUT_OF_MEMORY: &str = "OutOfMemory";
+const OUT_OF_MEMORY_MESSAGE: &str = "the agent was killed because the container's memory was over\n\
+                                     hint: raise the memory limit in `spec.podOverrides.resources`";
+/// Characters of the final text that can at all fit into an outcome.
+const MAX_TEXT: usize = 16 * 1024;
 /// The exit code of a program that is not there, as shells have it.
 const NOT_FOUND: u8 = 127;
 
@@ -37,12 +45,12 @@ pub(crate) fn run(invocation: &Invocation) -> ExitCode {
             complain(&format!("axon: {failure}"));
             Last {
                 outcome: failure.outcome(),
-                output: None,
+                output: Output::standard().ok(),
             }
         }
     };
     Secrets::of(&environment).hide_in(&mut last.outcome);
-    if let Some(mut output) = last.output.or_else(|| Output::standard().ok()) {
+    if let Some(mut output) = last.output {
         output.end_line();
         output.write(outputs::print(&last.outcome).as_bytes());
     }
@@ -54,6 +62,7 @@ pub(crate) fn run(invocation: &Invocation) -> ExitCode {
 /// What is left to be said at the end.
 struct Last {
     outcome: Outcome,
+    /// Absent when nobody takes what is written there.
     output: Option<Output>,
 }
 
@@ -104,10 +113,15 @@ fn run_agent(
         watcher = watcher.with_blocks();
     }
     let timeout = description.timeout_milliseconds.map(Duration::from_millis);
+    let kills_before = memory::kills();
     let (ended, watcher) = supervise::supervise(&launch, timeout, watcher, (sender, receiver))?;
     let mut watcher = stream::lock(&watcher);
     let summary = watcher.summary();
-    let outcome = outcome(&ended, launch.proof, summary);
+    let mut outcome = outcome(&ended, launch.proof, summary);
+    if memory::kills() > kills_before && outcome.exit_code == Some(KILLED) && ended.stop.is_none() {
+        OUT_OF_MEMORY.clone_into(&mut outcome.reason);
+        OUT_OF_MEMORY_MESSAGE.clone_into(&mut outcome.message);
+    }
     Ok(Run {
         outcome,
         output: ended.output,
@@ -120,7 +134,7 @@ fn outcome(ended: &Ended, proof: verdict::Proof, summary: Summary) -> Outcome {
     let mut outcome = Outcome::new(verdict.result, verdict.reason, verdict.message);
     outcome.exit_code = Some(ended.exit.code());
     outcome.usage = usage(&summary);
-    outcome.text = summary.text;
+    outcome.text = summary.text.chars().take(MAX_TEXT).collect();
     if let (true, Some(Ending::Failed { message, .. })) = (outcome.text.is_empty(), summary.ending) {
         outcome.text = message;
     }

@@ -167,7 +167,7 @@ pub(crate) fn copy(
         to.write(bytes);
         let mut watcher = lock(watcher);
         lines.feed(bytes, |line| {
-            watcher.line(line).into_iter().for_each(&mut exceeded)
+            watcher.line(line).into_iter().for_each(&mut exceeded);
         });
     }
     let mut watcher = lock(watcher);

@@ -184,12 +184,11 @@ impl Watch {
     }
 
     fn time_is_over(&mut self) {
-        match (&self.stop, self.deadline) {
-            (None, Some((_, timeout))) => self.end(Stop::Timeout(timeout)),
-            _ => {
-                self.kill_at = None;
-                process::signal_group(self.agent, Signal::SIGKILL);
-            }
+        if let (None, Some((_, timeout))) = (&self.stop, self.deadline) {
+            self.end(Stop::Timeout(timeout));
+        } else {
+            self.kill_at = None;
+            process::signal_group(self.agent, Signal::SIGKILL);
         }
     }
 
@@ -207,6 +206,11 @@ impl Watch {
         match happening {
             Happening::OutputEnded(output) => self.output = Some(*output),
             Happening::Reaped(Reaped::Everything) => self.cleared = true,
+            // The stream may be behind the agent's end: whether a limit was exceeded must not depend
+            // on which of the two is noticed first.
+            Happening::LimitExceeded(sentence) => {
+                self.stop = self.stop.take().or(Some(Stop::Limit(sentence)));
+            }
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! How a run ended: the decision, from the exit status, the stream's end and what the runner did.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axon_api::agents::Ending;
@@ -42,7 +43,7 @@ pub(crate) fn decide(stop: Option<&Stop>, exit: Exit, proof: Proof, ending: Opti
         Some(Stop::Timeout(timeout)) => verdict(
             RunResult::TimedOut,
             "Timeout",
-            format!("the agent was ended after its timeout of {}", seconds(*timeout)),
+            format!("the agent was ended after its timeout of {}", spell(*timeout)),
         ),
         Some(Stop::Limit(sentence)) => verdict(RunResult::Failed, "LimitExceeded", sentence.clone()),
         Some(Stop::Signal(name)) => verdict(
@@ -122,8 +123,21 @@ fn failed_message(message: &str, http_status: Option<u16>) -> String {
     }
 }
 
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
+/// A duration as people write it in a Task: `1h30m`, `90s`.
+fn spell(duration: Duration) -> String {
+    let (hours, minutes) = (duration.as_secs() / 3600, duration.as_secs() / 60 % 60);
+    let seconds = duration.as_secs_f64() % 60.0;
+    let mut text = String::new();
+    if hours > 0 {
+        let _ = write!(text, "{hours}h");
+    }
+    if minutes > 0 {
+        let _ = write!(text, "{minutes}m");
+    }
+    if seconds > 0.0 || text.is_empty() {
+        let _ = write!(text, "{seconds}s");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -246,6 +260,19 @@ mod tests {
             let verdict = decide(None, exit, proof, ending.as_ref());
             assert_eq!((verdict.result, verdict.reason), (result, reason), "{verdict:?}");
             assert!(verdict.message.contains(message), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_spelled_as_people_write_it() {
+        for (seconds, text) in [
+            (0.0, "0s"),
+            (0.5, "0.5s"),
+            (90.0, "1m30s"),
+            (1800.0, "30m"),
+            (5400.0, "1h30m"),
+        ] {
+            assert_eq!(spell(Duration::from_secs_f64(seconds)), text);
         }
     }
 

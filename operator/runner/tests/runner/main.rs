@@ -1,0 +1,8 @@
+//! Drives the built runner against real git repositories on this machine.
+
+mod agent;
+mod attacks;
+mod checkout;
+mod credential;
+mod stream;
+mod support;
