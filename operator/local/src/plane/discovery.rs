@@ -56,7 +56,7 @@ pub(crate) fn groups(registry: &Registry) -> Value {
 pub(crate) fn group(registry: &Registry, name: &str) -> Result<Value, Failure> {
     let groups = registry.groups();
     let found = groups.iter().find(|(group, _)| group == name && !group.is_empty());
-    let (name, versions) = found.ok_or_else(Failure::no_such_resource)?;
+    let (name, versions) = found.ok_or_else(Failure::page_not_found)?;
     let mut value = group_of(name, versions);
     value["kind"] = "APIGroup".into();
     value["apiVersion"] = "v1".into();
@@ -91,7 +91,7 @@ pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Resu
         }
     }
     if entries.is_empty() {
-        return Err(Failure::no_such_resource());
+        return Err(Failure::page_not_found());
     }
     let group_version = if group.is_empty() {
         version.to_owned()

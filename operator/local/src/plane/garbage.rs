@@ -185,7 +185,7 @@ async fn empty(server: &Server, name: &str) -> Result<(), WriteError> {
         return Ok(());
     };
     let expected = namespace.version;
-    match server.store.write(key, Write::Remove { expected }).await {
+    match server.store.write(key, Write::remove(expected)).await {
         Ok(_) | Err(WriteError::Missing | WriteError::Modified) => Ok(()),
         Err(error) => Err(error),
     }

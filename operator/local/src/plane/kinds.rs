@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::metadata::{self, NameRule};
-use super::registry::{Nature, Resource};
+use super::registry::{EventForm, Nature, Resource};
 use super::status::Cause;
 
 /// Which part of an object a write may change.
@@ -203,7 +203,6 @@ fn prepare_job(job: &mut Value) {
         ],
     );
     if let Some(spec) = job["spec"].as_object_mut() {
-        spec.remove("manualSelector");
         spec.insert(
             "selector".to_owned(),
             json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } }),
@@ -241,21 +240,16 @@ pub(crate) fn validate(resource: &Resource, part: Part, object: &Value, old: Opt
         Nature::Secret | Nature::ConfigMap => check_data(object, old, &mut causes),
         Nature::Pod => check_pod(object, old, &mut causes),
         Nature::Job => check_job(object, old, &mut causes),
-        Nature::Event(_) => check_event(object, &mut causes),
+        Nature::Event(EventForm::Core) => check_event(object, &mut causes),
         Nature::Custom(custom) => {
-            let mut found = super::schema::validate(&custom.schema, object);
-            if found.is_empty() {
-                causes.extend(custom.rules.check(object, old));
+            causes.extend(super::schema::validate(&custom.schema, object));
+            if causes.iter().any(Cause::blocks_rules) {
+                causes.push(Cause::rules_not_checked());
             } else {
-                found.push(Cause {
-                    reason: "FieldValueInvalid",
-                    field: "<nil>".to_owned(),
-                    message: "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation".to_owned(),
-                });
-                causes.extend(found);
+                causes.extend(custom.rules.check(object, old));
             }
         }
-        Nature::Namespace | Nature::Lease | Nature::Definition => {}
+        Nature::Event(EventForm::Group) | Nature::Namespace | Nature::Lease | Nature::Definition => {}
     }
     causes
 }
@@ -284,7 +278,7 @@ fn check_data(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         }
     }
     if size > DATA_LIMIT {
-        let field = if is_secret { "data" } else { "" };
+        let field = if is_secret { "data" } else { "[]" };
         causes.push(Cause {
             reason: "FieldValueTooLong",
             field: field.to_owned(),
@@ -343,11 +337,14 @@ fn check_pod(pod: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
             .unwrap_or_default()
     };
     let before = gates(old);
-    if gates(pod).iter().any(|gate| !before.contains(gate)) {
-        causes.push(Cause::forbidden(
-            "spec.schedulingGates",
-            "only deletion is allowed, but found new scheduling gates",
-        ));
+    for (index, gate) in gates(pod).iter().enumerate() {
+        if !before.contains(gate) {
+            let name = gate.get("name").and_then(Value::as_str).unwrap_or_default();
+            causes.push(Cause::forbidden(
+                format!("spec.schedulingGates[{index}].name"),
+                &format!("only deletion is allowed, but found new scheduling gate '{name}'"),
+            ));
+        }
     }
     let fixed = |pod: &Value| {
         let mut spec = pod.get("spec").cloned().unwrap_or_default();
@@ -374,13 +371,12 @@ fn check_pod(pod: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
 
 fn check_job(job: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     check_containers(job.pointer("/spec/template/spec"), "spec.template.spec", causes);
-    let policy = job.pointer("/spec/template/spec/restartPolicy").unwrap_or(&Value::Null);
-    if ![json!("Never"), json!("OnFailure")].contains(policy) {
-        causes.push(Cause {
-            reason: "FieldValueNotSupported",
-            field: "spec.template.spec.restartPolicy".to_owned(),
-            message: format!("Unsupported value: {policy}: supported values: \"OnFailure\", \"Never\""),
-        });
+    let field = "spec.template.spec.restartPolicy";
+    let supported = "\"OnFailure\", \"Never\"";
+    match job.pointer("/spec/template/spec/restartPolicy") {
+        Some(policy) if ["Never", "OnFailure"].iter().any(|known| policy == known) => {}
+        Some(policy) => causes.push(Cause::unsupported(field, policy, supported)),
+        None => causes.push(Cause::required(field, &format!("valid values: {supported}"))),
     }
     let Some(old) = old else { return };
     for field in ["template", "selector", "completions"] {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::schema::type_of;
 use super::status::{Cause, Failure};
 
 /// `metadata` of an object, made if it is absent or not an object.
@@ -128,7 +129,9 @@ fn check_name(name: &str, rule: NameRule, causes: &mut Vec<Cause>) {
         let detail = format!("must be no more than {most} characters");
         causes.push(Cause::invalid("metadata.name", &value, &detail));
     }
-    if !valid {
+    if rule == NameRule::Label && name.contains('.') {
+        causes.push(Cause::invalid("metadata.name", &value, "must not contain dots"));
+    } else if !valid {
         causes.push(Cause::invalid("metadata.name", &value, words));
     }
 }
@@ -191,16 +194,18 @@ fn check_annotations(object: &Value, causes: &mut Vec<Cause>) {
 fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let mut controllers = Vec::new();
-    for (index, owner) in owners.into_iter().flatten().enumerate() {
-        // The server names the field without its index.
-        let _ = index;
-        let path = |name: &str| format!("metadata.ownerReferences.{name}");
+    for owner in owners.into_iter().flatten() {
         let field = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
-        for name in ["kind", "name", "uid"] {
+        for (name, words) in [
+            ("apiVersion", "version must not be empty"),
+            ("kind", "must not be empty"),
+            ("name", "must not be empty"),
+            ("uid", "must not be empty"),
+        ] {
             if field(name).is_empty() {
-                let words = if name == "apiVersion" { "version" } else { name };
-                let detail = format!("{words} must not be empty");
-                causes.push(Cause::invalid(path(name), &Value::from(""), &detail));
+                // The server names the field without the index of the reference.
+                let path = format!("metadata.ownerReferences.{name}");
+                causes.push(Cause::invalid(path, &Value::from(""), words));
             }
         }
         if owner.get("controller") == Some(&Value::Bool(true)) {
@@ -223,37 +228,41 @@ fn check_finalizers(object: &Value, causes: &mut Vec<Cause>) {
 }
 
 /// Checks that the fields of `metadata` have the types that they must have.
-pub(crate) fn check_types(object: &Value, kind: &str) -> Result<(), Failure> {
+pub(crate) fn check_types(object: &Value, kind: &str, version: &str) -> Result<(), Failure> {
     let Some(metadata) = object.get("metadata") else {
         return Ok(());
     };
-    let wrong = |field: &str, wanted: &str| {
+    let wrong = |field: &str, found: &Value, wanted: &str| {
+        let found = match type_of(found) {
+            "integer" => "number",
+            "boolean" => "bool",
+            other => other,
+        };
         Err(Failure::bad_request(format!(
-            "{kind} in version cannot be handled as a {kind}: json: cannot unmarshal into Go struct field ObjectMeta.{field} of type {wanted}"
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct field ObjectMeta.{field} of type {wanted}"
         )))
     };
-    let Some(metadata) = metadata.as_object() else {
-        return if metadata.is_null() { Ok(()) } else { wrong("metadata", "v1.ObjectMeta") };
-    };
-    for field in ["name", "namespace", "generateName", "uid", "resourceVersion"] {
-        if metadata.get(field).is_some_and(|value| !value.is_string() && !value.is_null()) {
-            return wrong(field, "string");
-        }
+    let given = metadata.as_object();
+    if given.is_none() && !metadata.is_null() {
+        return wrong("metadata", metadata, "v1.ObjectMeta");
     }
-    for field in ["labels", "annotations"] {
-        let Some(value) = metadata.get(field).filter(|value| !value.is_null()) else {
-            continue;
-        };
-        let texts = value
-            .as_object()
-            .is_some_and(|map| map.values().all(|value| value.is_string()));
-        if !texts {
-            return wrong(field, "map[string]string");
-        }
-    }
-    for field in ["ownerReferences", "finalizers"] {
-        if metadata.get(field).is_some_and(|value| !value.is_array() && !value.is_null()) {
-            return wrong(field, "slice");
+    for (field, value) in given.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        match field.as_str() {
+            "name" | "namespace" | "generateName" | "uid" | "resourceVersion" if !value.is_string() => {
+                return wrong(field, value, "string");
+            }
+            "labels" | "annotations" => {
+                let Some(texts) = value.as_object() else {
+                    return wrong(field, value, "map[string]string");
+                };
+                if let Some(odd) = texts.values().find(|text| !text.is_string()) {
+                    return wrong(field, odd, "string");
+                }
+            }
+            "ownerReferences" | "finalizers" if !value.is_array() => {
+                return wrong(field, value, "slice");
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -21,6 +21,7 @@ mod selector;
 mod status;
 mod store;
 mod table;
+mod typed;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Resul
         schemas.insert(name, schema(resource));
     }
     if schemas.is_empty() {
-        return Err(Failure::no_such_resource());
+        return Err(Failure::page_not_found());
     }
     Ok(json!({
         "openapi": "3.0.0",

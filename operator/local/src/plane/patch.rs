@@ -28,7 +28,7 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 /// all of it, on others metadata only.
 pub(crate) fn check_strategic(resource: &Resource, patch: &Value) -> Result<(), Failure> {
     match resource.nature {
-        Nature::Secret | Nature::ConfigMap | Nature::Namespace | Nature::Lease => return Ok(()),
+        Nature::Secret | Nature::ConfigMap | Nature::Namespace | Nature::Lease | Nature::Event(_) => return Ok(()),
         Nature::Custom(_) => {
             return Err(Failure::unsupported_media_type(
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
@@ -120,6 +120,7 @@ fn merge_list(items: &mut Value, changes: &[Value], key: ListKey) {
         ListKey::Field(name) => item.get(name).cloned().unwrap_or_default(),
         ListKey::Whole => item.clone(),
     };
+    let mut added = 0;
     for change in changes {
         let wanted = identity(change);
         let found = items.iter().position(|item| identity(item) == wanted);
@@ -133,7 +134,11 @@ fn merge_list(items: &mut Value, changes: &[Value], key: ListKey) {
                     merge(item, change);
                 }
             }
-            (None, false) => items.push(change.clone()),
+            // The server puts what a patch adds in front, in the order of the patch.
+            (None, false) => {
+                items.insert(added.min(items.len()), change.clone());
+                added += 1;
+            }
             (None, true) => {}
         }
     }

@@ -1,6 +1,8 @@
 //! What a path and a query ask for.
 
-use super::status::Failure;
+use serde_json::Value;
+
+use super::status::{Cause, Failure};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,22 +171,22 @@ impl Query {
         match text.parse() {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(Failure::bad_request(format!(
-                "strconv.ParseUint: parsing \"{text}\": invalid syntax"
+                "strconv.ParseInt: parsing \"{text}\": invalid syntax"
             ))),
         }
     }
 
-    /// Whether nothing is to be stored.
-    pub(crate) fn dry_run(&self) -> Result<bool, Failure> {
+    /// Whether nothing is to be stored; `options` is the kind that an error speaks of.
+    pub(crate) fn dry_run(&self, options: &str) -> Result<bool, Failure> {
         let mut dry = false;
         for value in self.all("dryRun") {
             match value {
                 "All" => dry = true,
                 "" => {}
                 other => {
-                    return Err(Failure::bad_request(format!(
-                        "dryRun: Unsupported value: \"{other}\": supported values: \"All\""
-                    )));
+                    let given = Value::from(vec![other]);
+                    let cause = Cause::unsupported("dryRun", &given, "\"All\"");
+                    return Err(Failure::invalid("meta.k8s.io", options, "", &[cause]));
                 }
             }
         }

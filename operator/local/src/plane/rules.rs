@@ -3,6 +3,7 @@
 use kube_cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 use serde_json::Value;
 
+use super::schema::type_of;
 use super::status::Cause;
 
 /// The compiled rules of one kind.
@@ -35,27 +36,24 @@ impl Rules {
             .into_vec()
             .into_iter()
             .map(|error| {
-                let value = lookup(object, &error.field_path);
+                let shown = shown_type(lookup(object, &error.field_path));
                 let detail = match error.kind {
                     ErrorKind::ValidationFailure => error.message,
                     _ => format!("rule evaluation error: {}", error.message),
                 };
-                let mut cause = Cause::invalid(error.field_path, &Value::Null, "");
-                cause.message = format!("Invalid value: {}: {detail}", shown_type(value));
-                cause
+                Cause {
+                    reason: "FieldValueInvalid",
+                    field: error.field_path,
+                    message: format!("Invalid value: {shown}: {detail}"),
+                }
             })
             .collect()
     }
 }
 
-/// How a rule's error shows the value: objects and lists by their type, the rest as it is.
+/// A rule's error shows the type of a value instead of the value.
 fn shown_type(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::Object(_)) => "\"object\"".to_owned(),
-        Some(Value::Array(_)) => "\"array\"".to_owned(),
-        Some(other) => other.to_string(),
-        None => "null".to_owned(),
-    }
+    value.map_or_else(|| "null".to_owned(), |value| format!("\"{}\"", type_of(value)))
 }
 
 fn lookup<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {

@@ -52,6 +52,37 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// Whether the rules of a schema cannot be asked about an object with this fault.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        [
+            "FieldValueNotSupported",
+            "FieldValueRequired",
+            "FieldValueTooLong",
+            "FieldValueTooMany",
+            "FieldValueTypeInvalid",
+        ]
+        .contains(&self.reason)
+    }
+
+    pub(crate) fn rules_not_checked() -> Self {
+        Self::invalid(
+            "<nil>",
+            &Value::Null,
+            "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+        )
+    }
+
+    /// A value that is none of those that are known; `supported` is the list as it is shown.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &str) -> Self {
+        Self {
+            reason: "FieldValueNotSupported",
+            field: field.into(),
+            message: format!("Unsupported value: {}: supported values: {supported}", shown(value)),
+        }
+    }
+}
+
 /// A value as field errors show it: strings quoted, numbers and booleans bare, the rest as JSON.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
@@ -69,6 +100,9 @@ pub(crate) fn qualified(group: &str, plural: &str) -> String {
         format!("{plural}.{group}")
     }
 }
+
+/// The reason of an answer that is no Status.
+const PAGE: &str = "page";
 
 impl Failure {
     pub(crate) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
@@ -98,14 +132,14 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(group, plural, name)
     }
 
-    pub(crate) fn no_such_resource() -> Self {
-        let mut failure = Self::new(
-            StatusCode::NOT_FOUND,
-            "NotFound",
-            "the server could not find the requested resource",
-        );
-        failure.details = Some(Box::new(json!({})));
-        failure
+    /// What is answered where nothing is served: text rather than a Status.
+    pub(crate) fn page_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, PAGE, "404 page not found\n")
+    }
+
+    /// Whether the answer is the bare message.
+    pub(crate) fn is_page(&self) -> bool {
+        self.reason == PAGE
     }
 
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
@@ -137,6 +171,14 @@ impl Failure {
     pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", qualified(group, plural));
         Self::new(StatusCode::FORBIDDEN, "Forbidden", message).about(group, plural, name)
+    }
+
+    /// Adds a cause to the details.
+    pub(crate) fn because(mut self, cause: &Cause) -> Self {
+        let details = self.details.get_or_insert_with(|| Box::new(json!({})));
+        details["causes"] =
+            json!([{ "reason": cause.reason, "message": cause.message, "field": cause.field }]);
+        self
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -190,15 +232,11 @@ impl Failure {
 
     /// 422 with one cause per wrong field.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let kind_and_group = if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
-        };
-        let texts: Vec<String> = causes
+        let mut texts: Vec<String> = causes
             .iter()
             .map(|cause| format!("{}: {}", cause.field, cause.message))
             .collect();
+        texts.dedup();
         let text = match texts.as_slice() {
             [only] => only.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -206,7 +244,7 @@ impl Failure {
         let mut failure = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Invalid",
-            format!("{kind_and_group} \"{name}\" is invalid: {text}"),
+            format!("{} \"{name}\" is invalid: {text}", qualified(group, kind)),
         );
         let causes: Vec<Value> = causes
             .iter()
@@ -214,12 +252,11 @@ impl Failure {
                 json!({ "reason": cause.reason, "message": cause.message, "field": cause.field })
             })
             .collect();
-        let mut details = json!({ "kind": kind, "causes": causes });
-        if !name.is_empty() {
-            details["name"] = name.into();
-        }
-        if !group.is_empty() {
-            details["group"] = group.into();
+        let mut details = json!({ "causes": causes });
+        for (field, text) in [("kind", kind), ("name", name), ("group", group)] {
+            if !text.is_empty() {
+                details[field] = text.into();
+            }
         }
         failure.details = Some(Box::new(details));
         failure
@@ -233,9 +270,11 @@ impl Failure {
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code.as_u16(),
         });
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             status["details"] = (**details).clone();
         }

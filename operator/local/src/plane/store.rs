@@ -70,8 +70,18 @@ pub(crate) enum Write {
     Create(Value),
     /// The object must be there at this version.
     Replace { expected: u64, value: Value },
-    /// The object must be there at this version.
-    Remove { expected: u64 },
+    /// The object must be there at this version. `answer` is what the writer is told instead of
+    /// the object as it was stored.
+    Remove { expected: u64, answer: Option<Value> },
+}
+
+impl Write {
+    pub(crate) fn remove(expected: u64) -> Self {
+        Self::Remove {
+            expected,
+            answer: None,
+        }
+    }
 }
 
 /// Why a write was not done.
@@ -534,21 +544,20 @@ fn decide(
     current: Option<Arc<Object>>,
     version: u64,
 ) -> Result<(Change, Arc<Object>), WriteError> {
-    let after = match (write, &current) {
+    let (mut value, removed) = match (write, &current) {
         (Write::Create(_), Some(_)) => return Err(WriteError::Exists),
-        (Write::Create(value), None) => Some(value),
+        (Write::Create(value), None) => (value, false),
         (Write::Replace { .. } | Write::Remove { .. }, None) => return Err(WriteError::Missing),
-        (Write::Replace { expected, .. } | Write::Remove { expected }, Some(object))
+        (Write::Replace { expected, .. } | Write::Remove { expected, .. }, Some(object))
             if expected != object.version =>
         {
             return Err(WriteError::Modified);
         }
-        (Write::Replace { value, .. }, Some(_)) => Some(value),
-        (Write::Remove { .. }, Some(_)) => None,
+        (Write::Replace { value, .. }, Some(_)) => (value, false),
+        (Write::Remove { answer, .. }, Some(object)) => {
+            (answer.unwrap_or_else(|| object.value.clone()), true)
+        }
     };
-    let removed = after.is_none();
-    let value = after.or_else(|| current.as_ref().map(|object| object.value.clone()));
-    let mut value = value.unwrap_or_default();
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), version.to_string().into());
     }

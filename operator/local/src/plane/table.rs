@@ -128,6 +128,33 @@ fn computed(name: &str, kind: &str, compute: fn(&Value) -> Value) -> Column {
     column(name, kind, 0, Cell::Computed(compute))
 }
 
+/// A column that only `-o wide` shows.
+fn wide(name: &str, compute: fn(&Value) -> Value) -> Column {
+    column(name, "string", 1, Cell::Computed(compute))
+}
+
+fn or_none(value: Option<&Value>) -> Value {
+    value.and_then(Value::as_str).unwrap_or("<none>").into()
+}
+
+fn containers(job: &Value, field: &str) -> Value {
+    let names: Vec<&str> = items(job, "/spec/template/spec/containers")
+        .iter()
+        .filter_map(|container| container.get(field).and_then(Value::as_str))
+        .collect();
+    names.join(",").into()
+}
+
+fn job_selector(job: &Value) -> Value {
+    let labels = job.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let pairs: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    pairs.join(",").into()
+}
+
 fn age_column() -> Column {
     column("Age", "string", 0, Cell::Age(".metadata.creationTimestamp".to_owned()))
 }
@@ -146,9 +173,9 @@ fn columns(resource: &Resource) -> Vec<Column> {
         Nature::Namespace => columns.push(path("Status", "string", ".status.phase")),
         Nature::Secret => {
             columns.push(path("Type", "string", ".type"));
-            columns.push(computed("Data", "integer", data_count));
+            columns.push(computed("Data", "string", data_count));
         }
-        Nature::ConfigMap => columns.push(computed("Data", "integer", data_count)),
+        Nature::ConfigMap => columns.push(computed("Data", "string", data_count)),
         Nature::Pod => {
             columns.push(computed("Ready", "string", pod_ready));
             columns.push(computed("Status", "string", pod_status));
@@ -167,6 +194,20 @@ fn columns(resource: &Resource) -> Vec<Column> {
         Nature::Event(form) => return event_columns(*form),
     }
     columns.push(age_column());
+    match resource.nature {
+        Nature::Pod => columns.extend([
+            wide("IP", |pod| or_none(pod.pointer("/status/podIP"))),
+            wide("Node", |pod| or_none(pod.pointer("/spec/nodeName"))),
+            wide("Nominated Node", |pod| or_none(pod.pointer("/status/nominatedNodeName"))),
+            wide("Readiness Gates", |_| "<none>".into()),
+        ]),
+        Nature::Job => columns.extend([
+            wide("Containers", |job| containers(job, "name")),
+            wide("Images", |job| containers(job, "image")),
+            wide("Selector", job_selector),
+        ]),
+        _ => {}
+    }
     columns
 }
 
@@ -182,7 +223,11 @@ fn custom_column(described: &Value) -> Column {
         name: text("name").to_owned(),
         kind: text("type").to_owned(),
         format: "",
-        description: text("description").to_owned(),
+        description: if text("description").is_empty() {
+            format!("Custom resource definition column (in JSONPath format): {}", text("jsonPath"))
+        } else {
+            text("description").to_owned()
+        },
         priority: described.get("priority").and_then(Value::as_i64).unwrap_or(0),
         cell,
     }
@@ -198,7 +243,14 @@ fn event_columns(form: EventForm) -> Vec<Column> {
         path("Type", "string", ".type"),
         path("Reason", "string", ".reason"),
         computed("Object", "string", object),
+        wide("Subobject", |event| {
+            let field = event.pointer("/involvedObject/fieldPath").or(event.pointer("/regarding/fieldPath"));
+            field.and_then(Value::as_str).unwrap_or_default().into()
+        }),
+        wide("Source", event_source),
         path("Message", "string", message),
+        wide("First Seen", event_first_seen),
+        wide("Count", event_count),
         column("Name", "string", 1, Cell::Path(".metadata.name".to_owned())),
     ]
 }
@@ -216,6 +268,31 @@ fn event_seen(event: &Value) -> Value {
         .iter()
         .find_map(|field| event.pointer(field).and_then(Value::as_str)?.parse::<Timestamp>().ok());
     seen.map_or_else(|| "<unknown>".into(), |seen| age(seen, Timestamp::now()).into())
+}
+
+fn event_first_seen(event: &Value) -> Value {
+    let fields = ["/firstTimestamp", "/deprecatedFirstTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    let seen = fields
+        .iter()
+        .find_map(|field| event.pointer(field).and_then(Value::as_str)?.parse::<Timestamp>().ok());
+    seen.map_or_else(|| "<unknown>".into(), |seen| age(seen, Timestamp::now()).into())
+}
+
+fn event_source(event: &Value) -> Value {
+    let component = ["/source/component", "/reportingComponent", "/deprecatedSource/component", "/reportingController"];
+    let instance = ["/source/host", "/deprecatedSource/host", "/reportingInstance"];
+    let first = |fields: &[&str]| {
+        let found = fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_str));
+        found.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let parts: Vec<String> = first(&component).into_iter().chain(first(&instance)).collect();
+    parts.join(", ").into()
+}
+
+fn event_count(event: &Value) -> Value {
+    let fields = ["/series/count", "/count", "/deprecatedCount"];
+    let count = fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_i64));
+    count.filter(|count| *count > 0).unwrap_or(1).into()
 }
 
 fn object_of(event: &Value, field: &str) -> Value {

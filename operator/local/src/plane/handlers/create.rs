@@ -5,14 +5,14 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, Call, Place, Warnings, check_size, shown};
+use super::{Answer, Call, Place, check_size, shown};
 use crate::plane::decode::{self, FieldValidation};
 use crate::plane::kinds::{self, Part};
 use crate::plane::metadata;
 use crate::plane::registry::{EventForm, Nature};
-use crate::plane::status::Failure;
+use crate::plane::status::{Cause, Failure};
 use crate::plane::store::{Key, Object, Write, WriteError};
-use crate::plane::{Server, schema};
+use crate::plane::Server;
 
 /// How often a generated name that is taken is generated anew.
 const NAME_ATTEMPTS: usize = 8;
@@ -21,25 +21,20 @@ pub(super) async fn create(server: &Arc<Server>, place: &Place, call: &Call) -> 
     let resource = &place.resource;
     let form = place.form(call)?;
     if resource.namespaced && place.namespace.is_empty() {
-        return Err(Failure::method_not_allowed());
+        return Err(Failure::page_not_found());
     }
-    let dry_run = call.query.dry_run()?;
+    let dry_run = call.query.dry_run("CreateOptions")?;
     let mut value = decode::object(resource, &call.content_type, &call.body)?;
     decode::check_namespace(resource, &place.namespace, &mut value)?;
-    let mut warnings = Warnings::new();
-    if let Some(custom) = resource.custom() {
-        let unknown = schema::prune(&custom.schema, &mut value);
-        let mode = FieldValidation::parse(&call.query)?;
-        warnings = decode::report_unknown(resource, mode, &unknown)?;
-        schema::fill_defaults(&custom.schema, &mut value);
-    }
+    let mode = FieldValidation::parse(&call.query, "CreateOptions")?;
+    let unknown = decode::normalize(resource, &mut value)?;
+    let warnings = decode::report_unknown(mode, &unknown).map_err(|error| error.in_body(resource))?;
     if matches!(resource.nature, Nature::Event(EventForm::Group)) {
         kinds::event_to_core(&mut value);
     }
     if !metadata::text(&value, "resourceVersion").is_empty() {
-        return Err(Failure::bad_request(
-            "resourceVersion should not be set on objects to be created",
-        ));
+        let message = "resourceVersion should not be set on objects to be created";
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "", message));
     }
     check_namespace_accepts(server, place, &value)?;
     let prefix = metadata::text(&value, "generateName").to_owned();
@@ -123,5 +118,10 @@ fn check_namespace_accepts(server: &Server, place: &Place, value: &Value) -> Res
         place.namespace
     );
     let name = metadata::text(value, "name");
-    Err(Failure::forbidden(&place.resource.group, &place.resource.plural, name, &why))
+    let failure = Failure::forbidden(&place.resource.group, &place.resource.plural, name, &why);
+    Err(failure.because(&Cause {
+        reason: "NamespaceTerminating",
+        field: "metadata.namespace".to_owned(),
+        message: format!("namespace {} is being terminated", place.namespace),
+    }))
 }

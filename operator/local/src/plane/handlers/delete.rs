@@ -10,7 +10,7 @@ use super::{Answer, Call, Place, Warnings, rewrite, shown};
 use crate::plane::Server;
 use crate::plane::metadata;
 use crate::plane::registry::{Nature, Resource};
-use crate::plane::status::Failure;
+use crate::plane::status::{Cause, Failure};
 use crate::plane::store::{Key, Object, Write, WriteError};
 
 /// How long a pod may take to end when nothing says so, in seconds.
@@ -50,9 +50,9 @@ impl Options {
             None | Some("Background" | "Foreground") => Propagation::Background,
             Some("Orphan") => Propagation::Orphan,
             Some(other) => {
-                return Err(Failure::bad_request(format!(
-                    "invalid deletion propagation policy \"{other}\": must be one of Background, Foreground, Orphan"
-                )));
+                let supported = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+                let cause = Cause::unsupported("propagationPolicy", &Value::from(other), supported);
+                return Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]));
             }
         };
         let grace = match body.get("gracePeriodSeconds").and_then(Value::as_i64) {
@@ -71,12 +71,12 @@ impl Options {
             propagation,
             uid: text("/preconditions/uid"),
             version: text("/preconditions/resourceVersion"),
-            dry_run: dry_body || call.query.dry_run()?,
+            dry_run: dry_body || call.query.dry_run("DeleteOptions")?,
         })
     }
 
     fn check(&self, resource: &Resource, object: &Object) -> Result<(), Failure> {
-        let refuse = |why: String| Err(Failure::conflict(&resource.group, &resource.plural, &object.key.name, &why));
+        let refuse = |why: String| Err(Failure::conflict(&resource.group, &resource.kind, &object.key.name, &why));
         if let Some(uid) = self.uid.as_deref().filter(|uid| *uid != object.uid()) {
             return refuse(format!(
                 "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
@@ -120,7 +120,7 @@ pub(super) async fn one(
             Err(_) => return Err(place.not_found(name)),
         }
     };
-    let remains = server.store.read().get(&key).is_some_and(|left| left.uid() == object.uid());
+    let remains = !options.dry_run && server.store.read().get(&key).is_some_and(|left| left.uid() == object.uid());
     if remains || matches!(resource.nature, Nature::Pod | Nature::Namespace) {
         let value = form.one(resource, &shown(resource, &object));
         return Ok(Answer::Json(StatusCode::OK, value, Warnings::new()));
@@ -140,8 +140,11 @@ pub(super) async fn one(
 
 pub(super) async fn collection(server: &Arc<Server>, place: &Place, call: &Call) -> Result<Answer, Failure> {
     let resource = &place.resource;
-    if matches!(resource.nature, Nature::Namespace) || (resource.namespaced && place.namespace.is_empty()) {
+    if matches!(resource.nature, Nature::Namespace)  {
         return Err(Failure::method_not_allowed());
+    }
+    if resource.namespaced && place.namespace.is_empty() {
+        return Err(Failure::page_not_found());
     }
     let options = Options::parse(call)?;
     let form = place.form(call)?;
@@ -206,7 +209,7 @@ async fn attempt(
     let is_namespace = matches!(resource.nature, Nature::Namespace);
     let waits = grace > 0 || is_namespace || !metadata::finalizers(&object.value).is_empty();
     if !waits {
-        return server.store.write(object.key.clone(), Write::Remove { expected }).await;
+        return server.store.write(object.key.clone(), Write::remove(expected)).await;
     }
     let mut value = object.value.clone();
     let marked = metadata::is_being_deleted(&value);

@@ -69,7 +69,7 @@ fn json_response(code: StatusCode, value: &Value) -> Response<Body> {
     response
 }
 
-fn text_response(code: StatusCode, text: &'static str) -> Response<Body> {
+fn text_response(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(body(text));
     *response.status_mut() = code;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -111,6 +111,7 @@ where
             }
             response
         }
+        Err(failure) if failure.is_page() => text_response(failure.code, failure.message),
         Err(failure) => json_response(failure.code, &failure.to_json()),
     }
 }
@@ -169,10 +170,7 @@ async fn dispatch(server: &Arc<Server>, route: Route, call: Call) -> Result<Answ
         }
         Route::OpenApiIndex => read_only(openapi::index(registry)),
         Route::OpenApi { group, version } => read_only(openapi::document(registry, &group, &version)?),
-        Route::OpenApiV2 | Route::Unknown => Ok(Answer::Raw(text_response(
-            StatusCode::NOT_FOUND,
-            "404 page not found\n",
-        ))),
+        Route::OpenApiV2 | Route::Unknown => Err(Failure::page_not_found()),
         Route::Objects(target) => objects(server, target, call).await,
     }
 }
@@ -182,7 +180,7 @@ async fn objects(server: &Arc<Server>, target: Target, call: Call) -> Result<Ans
         .registry
         .find(&target.group, &target.version, &target.plural)
         .cloned()
-        .ok_or_else(Failure::no_such_resource)?;
+        .ok_or_else(Failure::page_not_found)?;
     let in_namespace = !target.namespace.is_empty();
     let misplaced = if target.name.is_some() {
         resource.namespaced != in_namespace
@@ -190,7 +188,7 @@ async fn objects(server: &Arc<Server>, target: Target, call: Call) -> Result<Ans
         in_namespace && !resource.namespaced
     };
     if misplaced {
-        return Err(Failure::no_such_resource());
+        return Err(Failure::page_not_found());
     }
     if matches!(resource.nature, Nature::Definition) && call.method != Method::GET {
         return Err(Failure::method_not_allowed());
@@ -204,7 +202,10 @@ async fn objects(server: &Arc<Server>, target: Target, call: Call) -> Result<Ans
             }
             return logs::read(server, &target, &call.query);
         }
-        Some(_) => return Err(Failure::no_such_resource()),
+        Some(_) => {
+            let name = target.name.unwrap_or_default();
+            return Err(Failure::not_found(&resource.group, &resource.plural, &name));
+        }
     };
     let place = Place {
         resource,

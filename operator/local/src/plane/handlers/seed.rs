@@ -25,6 +25,7 @@ pub(in crate::plane) fn missing(registry: &Registry, state: &State) -> Vec<(Key,
         writes.push((namespace, Write::Create(value)));
     }
     for definition in registry.definitions() {
+        let definition = &completed(definition);
         let name = metadata::text(definition, "name").to_owned();
         let key = Key {
             resource: "customresourcedefinitions.apiextensions.k8s.io".into(),
@@ -52,6 +53,16 @@ pub(in crate::plane) fn missing(registry: &Registry, state: &State) -> Vec<(Key,
         });
     }
     writes
+}
+
+/// A definition with what the server adds to it.
+fn completed(definition: &Value) -> Value {
+    let mut definition = definition.clone();
+    let kind = definition.pointer("/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
+    let list = format!("{kind}List");
+    definition["spec"]["names"]["listKind"] = list.into();
+    definition["spec"]["conversion"] = json!({ "strategy": "None" });
+    definition
 }
 
 fn identity(name: &str, labels: Value) -> Value {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, Call, Place, Warnings, check_size, shown};
+use super::{Answer, Call, Place, check_size, shown};
 use crate::plane::decode::{self, FieldValidation};
 use crate::plane::kinds;
 use crate::plane::metadata;
@@ -13,7 +13,7 @@ use crate::plane::patch;
 use crate::plane::registry::{EventForm, Nature, Resource};
 use crate::plane::status::{Cause, Failure};
 use crate::plane::store::{Key, Object, Write, WriteError};
-use crate::plane::{Server, schema};
+use crate::plane::Server;
 
 /// How often a patch without a resourceVersion is applied to a newer version of its object.
 const ATTEMPTS: usize = 20;
@@ -28,15 +28,6 @@ pub(super) async fn replace(
     let resource = &place.resource;
     let mut value = decode::object(resource, &call.content_type, &call.body)?;
     decode::check_namespace(resource, &place.namespace, &mut value)?;
-    let given = metadata::text(&value, "name");
-    if given.is_empty() {
-        return Err(Failure::bad_request("name must be provided"));
-    }
-    if given != name {
-        return Err(Failure::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        )));
-    }
     let unversioned = metadata::text(&value, "resourceVersion").is_empty();
     if resource.custom().is_some() && unversioned {
         let cause = Cause {
@@ -44,7 +35,7 @@ pub(super) async fn replace(
             field: "metadata.resourceVersion".to_owned(),
             message: "Invalid value: 0: must be specified for an update".to_owned(),
         };
-        return Err(Failure::invalid(&resource.group, &resource.kind, name, &[cause]));
+        return Err(Failure::invalid(&resource.group, &resource.plural, name, &[cause]));
     }
     let change = |_: &Value| Ok(value.clone());
     let creates = matches!(resource.nature, Nature::Lease | Nature::Event(_));
@@ -124,22 +115,24 @@ async fn update(
     change: &(dyn Fn(&Value) -> Result<Value, Failure> + Sync),
 ) -> Result<Answer, Failure> {
     let form = place.form(call)?;
-    let dry_run = call.query.dry_run()?;
-    let mode = FieldValidation::parse(&call.query)?;
+    let replaces = call.method == http::Method::PUT;
+    let options = if replaces { "UpdateOptions" } else { "PatchOptions" };
+    let dry_run = call.query.dry_run(options)?;
+    let mode = FieldValidation::parse(&call.query, options)?;
     let resource = &place.resource;
     for _ in 0..ATTEMPTS {
         let current = server.store.read().get(&place.key(name));
         let current = current.ok_or_else(|| place.not_found(name))?;
         let mut new = change(&shown(resource, &current))?;
+        metadata::check_types(&new, &resource.kind, &resource.version)?;
+        check_place(place, name, &mut new)?;
+        check_uid(place, &current, &new, replaces)?;
+        let unknown = decode::normalize(resource, &mut new)?;
+        let warnings = decode::report_unknown(mode, &unknown).map_err(|error| {
+            if replaces { error.in_body(resource) } else { error.in_patch(&new) }
+        })?;
         if matches!(resource.nature, Nature::Event(EventForm::Group)) {
             kinds::event_to_core(&mut new);
-        }
-        metadata::check_types(&new, &resource.kind)?;
-        let mut warnings = Warnings::new();
-        if let Some(custom) = resource.custom() {
-            let unknown = schema::prune(&custom.schema, &mut new);
-            warnings = decode::report_unknown(resource, mode, &unknown)?;
-            schema::fill_defaults(&custom.schema, &mut new);
         }
         let version = metadata::text(&new, "resourceVersion");
         let demands_version = version != "0" && !version.is_empty() && call.demands_version();
@@ -163,6 +156,45 @@ async fn update(
     Err(Failure::modified(&resource.group, &resource.plural, name))
 }
 
+/// What the client sends, or makes of the object, must stay the object that the URL names.
+fn check_place(place: &Place, name: &str, new: &mut Value) -> Result<(), Failure> {
+    decode::check_type(&place.resource, new)?;
+    let given = metadata::text(new, "name");
+    if given.is_empty() {
+        return Err(Failure::bad_request("name must be provided"));
+    }
+    if given != name {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    decode::check_namespace(&place.resource, &place.namespace, new)
+}
+
+fn check_uid(place: &Place, current: &Object, new: &Value, replaces: bool) -> Result<(), Failure> {
+    let resource = &place.resource;
+    let uid = metadata::text(new, "uid");
+    if uid.is_empty() || uid == current.uid() {
+        return Ok(());
+    }
+    let name = &current.key.name;
+    if !replaces {
+        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+        return Err(Failure::invalid(&resource.group, &resource.kind, name, &[cause]));
+    }
+    let folder = if resource.group.is_empty() {
+        resource.plural.clone()
+    } else {
+        format!("{}/{}", resource.group, resource.plural)
+    };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{folder}/{}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+        current.key.namespace,
+        current.uid()
+    );
+    Err(Failure::conflict(&resource.group, &resource.plural, name, &why))
+}
+
 impl Call {
     /// Whether the resourceVersion in the changed object was said by the client: always in a PUT,
     /// in a patch only if the patch has it, since otherwise it is the object's own.
@@ -182,22 +214,6 @@ fn admit(place: &Place, current: &Object, mut new: Value) -> Result<Value, Failu
     let resource = &place.resource;
     let old = &current.value;
     let name = &current.key.name;
-    let uid = metadata::text(&new, "uid");
-    if !uid.is_empty() && uid != current.uid() {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            current.uid()
-        );
-        return Err(Failure::conflict(&resource.group, &resource.plural, name, &why));
-    }
-    if metadata::text(&new, "name") != name {
-        let cause = Cause::invalid(
-            "metadata.name",
-            &Value::from(metadata::text(&new, "name")),
-            "field is immutable",
-        );
-        return Err(Failure::invalid(&resource.group, &resource.kind, name, &[cause]));
-    }
     kinds::prepare_update(resource, place.part, old, &mut new);
     keep_identity(old, &mut new);
     let mut causes = kinds::validate(resource, place.part, &new, Some(old));
@@ -281,7 +297,8 @@ async fn store(
             == 0;
     let is_namespace = &*key.resource == "namespaces";
     if waits && !is_namespace && metadata::finalizers(&value).is_empty() {
-        return server.store.write(key, Write::Remove { expected }).await;
+        let answer = Some(value);
+        return server.store.write(key, Write::Remove { expected, answer }).await;
     }
     server.store.write(key, Write::Replace { expected, value }).await
 }
