@@ -203,7 +203,7 @@ impl Reports {
             reason: self.failure.as_ref().map(|(reason, _)| reason.clone()),
             message: self.failure.as_ref().map(|(_, message)| message.clone()),
             conditions: Some(conditions),
-            init_container_statuses: Some(self.init.iter().map(container_status).collect())
+            init_container_statuses: Some(self.init.iter().map(init_status).collect())
                 .filter(|statuses: &Vec<_>| !statuses.is_empty()),
             container_statuses: Some(self.main.iter().map(container_status).collect()),
             start_time: Some(started.unwrap_or(Time(now))),
@@ -213,13 +213,21 @@ impl Reports {
     }
 }
 
+/// An init container is ready once it has done its work.
+fn init_status(report: &Report) -> ContainerStatus {
+    ContainerStatus {
+        ready: report.state.exit_code() == Some(0),
+        ..container_status(report)
+    }
+}
+
 fn container_status(report: &Report) -> ContainerStatus {
     let running = matches!(report.state, State::Running { .. });
     ContainerStatus {
         name: report.name.clone(),
         image: report.image.clone(),
         image_id: String::new(),
-        ready: running || report.state.exit_code() == Some(0),
+        ready: running,
         started: Some(running),
         restart_count: 0,
         state: Some(report.state.to_kubernetes()),

@@ -110,15 +110,22 @@ impl Worker {
             volumes::remove_secrets(&self.pod, &self.folder);
         }
         until(view, is_deleted).await;
-        let current = view.borrow().clone();
-        let View::Present(pod) = current else {
-            return;
-        };
-        let mut gone = view.clone();
-        tokio::select! {
-            biased;
-            () = until(&mut gone, |view| matches!(view, View::Gone)) => {}
-            () = self.delete(&pod) => {}
+        // Again, if less grace is given meanwhile.
+        loop {
+            let current = view.borrow_and_update().clone();
+            let View::Present(pod) = current else {
+                return;
+            };
+            let grace = pod.metadata.deletion_grace_period_seconds;
+            let mut later = view.clone();
+            tokio::select! {
+                biased;
+                () = until(&mut later, |view| match view {
+                    View::Present(pod) => pod.metadata.deletion_grace_period_seconds != grace,
+                    View::Gone => true,
+                }) => {}
+                () = self.delete(&pod) => break,
+            }
         }
         until(view, |view| matches!(view, View::Gone)).await;
     }

@@ -11,8 +11,9 @@ use http_body::{Body, Frame, SizeHint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 
-/// While Tasks run, this is how often one looks whether they have finished.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// While Tasks run, one looks at least this often whether they have finished, and at most so often.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
+const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
 /// Counts the requests from outside.
 #[derive(Clone)]
@@ -98,7 +99,7 @@ pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
         } else if unfinished_tasks(&client).await == Ok(0) {
             return;
         } else {
-            tokio::time::sleep(LOOK_AGAIN.min(limit)).await;
+            tokio::time::sleep(limit.clamp(SHORTEST_LOOK, LONGEST_LOOK)).await;
         }
     }
 }
