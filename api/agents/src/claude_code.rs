@@ -9,6 +9,7 @@
 //!   `max_tokens`), has not done its work.
 //! - After a resume `total_cost_usd` counts the whole session;
 //!   `model_usage_since_last_result` counts what this line adds, all models and subagents included.
+//! - Efforts are `low`, `medium`, `high`, `xhigh` and `max`.
 //! - Without `CLAUDE_CODE_MAX_RETRIES` a refused key is tried for three minutes.
 
 use std::collections::VecDeque;
@@ -102,6 +103,8 @@ impl Agent for ClaudeCode {
             launch.argv.push(format!("--model={model}"));
         }
         if let Some(effort) = not_blank(request.effort) {
+            // The levels begin at `low`; the other agents know one below.
+            let effort = if effort == "minimal" { "low" } else { effort };
             launch.argv.push(format!("--effort={effort}"));
         }
         set_defaults(&mut launch, request, DEFAULTS);
@@ -414,6 +417,8 @@ mod tests {
         assert_eq!(launch.argv[6..], ["--model=--help", "--effort=high"]);
         let launch = testing::launch(&ClaudeCode, Some(" "), Some(""), &[]);
         assert_eq!(launch.argv.len(), 6);
+        let launch = testing::launch(&ClaudeCode, None, Some("minimal"), &[]);
+        assert_eq!(launch.argv[6..], ["--effort=low"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::environment::{api_root, folder_below_home, given, not_blank, set, set
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
 use crate::price::{Price, cost};
-use crate::{Agent, failure, json, text};
+use crate::{Agent, effort, failure, json, text};
 
 pub(crate) struct Gemini;
 
@@ -159,15 +159,7 @@ fn thinking(model: &str, effort: &str) -> Option<Value> {
         };
         return Some(value!({"thinkingLevel": level}));
     }
-    let budget: u32 = match effort.as_str() {
-        "minimal" => 512,
-        "low" => 1024,
-        "medium" => 4096,
-        "high" => 8192,
-        "xhigh" => 16384,
-        "max" => 24576,
-        number => number.parse().ok()?,
-    };
+    let budget = effort::thinking_budget(&effort)?;
     Some(value!({"thinkingBudget": budget}))
 }
 

@@ -4,76 +4,28 @@
 //! what a line of output means. Starting processes, writing files and reading streams is the
 //! runner's work. To add an agent type, add its file and one line to [`AGENTS`] and [`NAMES`].
 
+#![cfg_attr(
+    not(all(
+        feature = "claude-code",
+        feature = "codex",
+        feature = "gemini",
+        feature = "opencode"
+    )),
+    allow(
+        dead_code,
+        reason = "a build with only some of the types leaves parts of what they share unused"
+    )
+)]
+
 pub mod event;
 pub mod launch;
 
-mod text;
-
-// What the types that read JSON share. A build with only some of them leaves a few unused.
-#[cfg(any(
-    feature = "claude-code",
-    feature = "codex",
-    feature = "gemini",
-    feature = "opencode"
-))]
-#[cfg_attr(
-    not(all(
-        feature = "claude-code",
-        feature = "codex",
-        feature = "gemini",
-        feature = "opencode"
-    )),
-    allow(dead_code)
-)]
+mod effort;
 mod environment;
-#[cfg(any(
-    feature = "claude-code",
-    feature = "codex",
-    feature = "gemini",
-    feature = "opencode"
-))]
-#[cfg_attr(
-    not(all(
-        feature = "claude-code",
-        feature = "codex",
-        feature = "gemini",
-        feature = "opencode"
-    )),
-    allow(dead_code)
-)]
 mod failure;
-#[cfg(any(
-    feature = "claude-code",
-    feature = "codex",
-    feature = "gemini",
-    feature = "opencode"
-))]
-#[cfg_attr(
-    not(all(
-        feature = "claude-code",
-        feature = "codex",
-        feature = "gemini",
-        feature = "opencode"
-    )),
-    allow(dead_code)
-)]
 mod json;
-#[cfg(any(
-    feature = "claude-code",
-    feature = "codex",
-    feature = "gemini",
-    feature = "opencode"
-))]
-#[cfg_attr(
-    not(all(
-        feature = "claude-code",
-        feature = "codex",
-        feature = "gemini",
-        feature = "opencode"
-    )),
-    allow(dead_code)
-)]
 mod price;
+mod text;
 
 #[cfg(feature = "claude-code")]
 mod claude_code;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json as value};
 use crate::environment::{api_root, given, not_blank, set, set_defaults, versioned};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{Credential, CredentialKind, Launch, PromptDelivery, Request};
-use crate::{Agent, failure, json, text};
+use crate::{Agent, effort, failure, json, text};
 
 pub(crate) struct OpenCode;
 
@@ -185,7 +185,7 @@ fn config(request: &Request<'_>, model: Option<Model<'_>>) -> Value {
         "share": "disabled",
     });
     if let Some(model) = model {
-        let effort = not_blank(request.effort).map(|effort| reasoning(model.provider, effort));
+        let effort = not_blank(request.effort).map(|effort| reasoning(model, effort));
         let entry = effort.map_or_else(|| value!({}), |effort| value!({"options": effort}));
         // A declared model keeps what the CLI knows of it, and becomes known if it was not.
         merge(
@@ -200,15 +200,19 @@ fn config(request: &Request<'_>, model: Option<Model<'_>>) -> Value {
 }
 
 /// The options of a model that an effort means to its provider.
-fn reasoning(provider: &str, effort: &str) -> Value {
+fn reasoning(model: Model<'_>, effort: &str) -> Value {
     let effort = effort.to_ascii_lowercase();
-    match provider {
+    match model.provider {
         "anthropic" => value!({"effort": match effort.as_str() {
             "max" | "xhigh" => "max",
             "minimal" | "low" => "low",
             "medium" => "medium",
             _ => "high",
         }}),
+        "google" if model.name.starts_with("gemini-2") => effort::thinking_budget(&effort).map_or_else(
+            || value!({}),
+            |budget| value!({"thinkingConfig": {"thinkingBudget": budget}}),
+        ),
         "google" => value!({"thinkingConfig": {"thinkingLevel": match effort.as_str() {
             "minimal" | "low" => "low",
             _ => "high",

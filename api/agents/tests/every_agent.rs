@@ -144,7 +144,7 @@ fn types_are_found_by_their_names() {
     let names: Vec<&str> = AGENTS.iter().map(|agent| agent.name()).collect();
     assert_eq!(names, NAMES);
     for name in NAMES {
-        assert_eq!(find(name).map(|agent| agent.name()), Some(*name));
+        assert_eq!(find(name).map(axon_agents::Agent::name), Some(*name));
     }
     assert!(find("emacs").is_none());
 }
