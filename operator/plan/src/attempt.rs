@@ -40,7 +40,7 @@ const POD_MISSING: &str = "PodMissing";
 
 /// How long a pod may be missing before it is taken for gone: a list that an API server answers
 /// from its cache can be older than the status.
-const MISSING_GRACE: Duration = Duration::from_secs(10);
+const MISSING_GRACE: Duration = Duration::from_secs(5);
 
 /// Follows attempt `number`, which the status records.
 pub(crate) fn follow<'a>(draft: Draft<'a, '_>, number: i32) -> Plan {
@@ -69,7 +69,7 @@ pub(crate) fn job_named<'a>(observed: &'a Observed<'_>, name: &str) -> Option<&'
 }
 
 /// Follows an attempt of which no pod was let go yet.
-pub(crate) fn follow_unrecorded(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> Plan {
+pub(crate) fn follow_unrecorded(draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> Plan {
     let Some(job) = job else {
         // Nothing was let go, so the same attempt may have its Job once more. A Job that is only
         // not observed yet is as good.
@@ -93,13 +93,13 @@ pub(crate) fn follow_unrecorded(mut draft: Draft<'_, '_>, number: i32, job: Opti
         return retry_or_fail(draft, number, job_or_now(at, job), &cause, Retry::Allowed);
     }
     if let Some(pod) = pod_to_let_go(draft.observed, job) {
-        return let_go(draft, job, pod);
+        return let_go(draft, number, job, pod);
     }
     await_pod(draft, job)
 }
 
 /// Records the pod, and only then takes its gate off.
-fn let_go(mut draft: Draft<'_, '_>, job: &Job, pod: &Pod) -> Plan {
+fn let_go(mut draft: Draft<'_, '_>, number: i32, job: &Job, pod: &Pod) -> Plan {
     let (Some(name), Some(uid)) = (pod.metadata.name.clone(), pod.metadata.uid.clone()) else {
         return draft.finish("the pod has no UID");
     };
@@ -109,10 +109,11 @@ fn let_go(mut draft: Draft<'_, '_>, job: &Job, pod: &Pod) -> Plan {
     draft.status.pod_uid = Some(uid.clone());
     draft.is_ready();
     draft.set(conditions::STARTED, Verdict::False, "PodLetGo", "");
-    draft.enter(Phase::Pending, "PodStarting", "the pod is starting");
-    if progress::is_gated(pod) {
-        draft.after_status(Step::RemoveStartGate { pod: name, uid });
+    if !progress::is_gated(pod) {
+        return follow_pod(draft, number, pod, Some(job));
     }
+    draft.enter(Phase::Pending, "PodStarting", "the pod is starting");
+    draft.after_status(Step::RemoveStartGate { pod: name, uid });
     wake_for_start(&mut draft);
     draft.finish("the first pod of the Job is the one that may start")
 }
@@ -153,11 +154,7 @@ fn await_pod(mut draft: Draft<'_, '_>, job: &Job) -> Plan {
     if let Some(deadline) = deadline {
         draft.wake_at(deadline);
     }
-    draft.enter(
-        Phase::Pending,
-        JOB_CREATED,
-        &format!("Job `{name}` was created"),
-    );
+    draft.enter(Phase::Pending, JOB_CREATED, &format!("Job `{name}` was created"));
     draft.finish("the Job has no pod yet")
 }
 
@@ -191,12 +188,7 @@ fn follow_pod(mut draft: Draft<'_, '_>, number: i32, pod: &Pod, job: Option<&Job
     }
 }
 
-fn follow_running(
-    mut draft: Draft<'_, '_>,
-    pod: &Pod,
-    started: Option<Timestamp>,
-    reachable: bool,
-) -> Plan {
+fn follow_running(mut draft: Draft<'_, '_>, pod: &Pod, started: Option<Timestamp>, reachable: bool) -> Plan {
     let started = started.map_or(draft.now, whole_seconds);
     draft.status.start_time.get_or_insert(Time(started));
     draft.is_ready();
@@ -319,9 +311,6 @@ fn follow_missing(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> P
         // What was recorded is that the agent was never started; only the time is not known.
         return start::begin(draft, number.saturating_add(1));
     }
-    if draft.is_cancelled() && reason == Some(CANCELLING) {
-        return cancelled(draft);
-    }
     let since = conditions::false_since(&draft.status, conditions::READY, Some(POD_MISSING));
     let Some(since) = since else {
         let name = draft.status.pod_name.clone().unwrap_or_default();
@@ -351,7 +340,10 @@ fn follow_missing(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> P
         ),
         Some(job) if job.metadata.deletion_timestamp.is_none() => Ending::bare(
             Phase::Failed,
-            Cause::new("PodLost", format!("pod `{name}` vanished before its end was seen")),
+            Cause::new(
+                "PodLost",
+                format!("pod `{name}` vanished before its end was seen"),
+            ),
         ),
         _ => Ending::bare(
             Phase::Failed,
@@ -372,13 +364,7 @@ fn wake_after(draft: &mut Draft<'_, '_>, since: Option<Timestamp>) {
 }
 
 /// Tries again what failed before the agent started, if that can help and is not over.
-fn retry_or_fail(
-    mut draft: Draft<'_, '_>,
-    number: i32,
-    at: Timestamp,
-    cause: &Cause,
-    retry: Retry,
-) -> Plan {
+fn retry_or_fail(mut draft: Draft<'_, '_>, number: i32, at: Timestamp, cause: &Cause, retry: Retry) -> Plan {
     let Cause { reason, message } = cause;
     if retry == Retry::Never {
         let ending = Ending::bare(Phase::Failed, cause.clone());

@@ -31,13 +31,7 @@ pub(crate) fn line(line: &str, limit: usize) -> String {
     let flat: String = line
         .trim()
         .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
+        .map(|character| if character.is_control() { ' ' } else { character })
         .collect();
     text(&flat, limit)
 }

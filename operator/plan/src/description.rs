@@ -135,6 +135,8 @@ mod tests {
                 char::from(b' ' + u8::try_from((state >> 33) % 94).expect("small"))
             })
             .collect();
-        assert!(matches!(pack(&with_prompt(&prompt)), Packed::TooLarge(size) if size > run::MAX_SECRET_BYTES));
+        assert!(
+            matches!(pack(&with_prompt(&prompt)), Packed::TooLarge(size) if size > run::MAX_SECRET_BYTES)
+        );
     }
 }

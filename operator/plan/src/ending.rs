@@ -42,12 +42,10 @@ pub(crate) fn of(task: &Task, pod: &Pod, job: Option<&Job>) -> Ending {
         .and_then(Outcome::parse);
     let (phase, cause) = match &outcome {
         Some(outcome) if outcome.result != RunResult::Cancelled => reported(outcome),
-        _ => {
-            stopped(task, pod, job).unwrap_or_else(|| match &outcome {
-                Some(outcome) => reported(outcome),
-                None => unreported(task, end),
-            })
-        }
+        _ => stopped(task, pod, job).unwrap_or_else(|| match &outcome {
+            Some(outcome) => reported(outcome),
+            None => unreported(task, end),
+        }),
     };
     Ending {
         phase,
@@ -56,12 +54,8 @@ pub(crate) fn of(task: &Task, pod: &Pod, job: Option<&Job>) -> Ending {
             .as_ref()
             .and_then(|outcome| outcome.exit_code)
             .or_else(|| end.map(|end| end.exit_code)),
-        started: end
-            .and_then(|end| end.started_at.as_ref())
-            .map(|time| time.0),
-        finished: end
-            .and_then(|end| end.finished_at.as_ref())
-            .map(|time| time.0),
+        started: end.and_then(|end| end.started_at.as_ref()).map(|time| time.0),
+        finished: end.and_then(|end| end.finished_at.as_ref()).map(|time| time.0),
         outcome,
     }
 }
@@ -69,9 +63,9 @@ pub(crate) fn of(task: &Task, pod: &Pod, job: Option<&Job>) -> Ending {
 /// The condition with which a Job ended or is about to end.
 pub(crate) fn job_failure(job: &Job) -> Option<&JobCondition> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    conditions
-        .iter()
-        .find(|condition| matches!(condition.type_.as_str(), "Failed" | "FailureTarget") && condition.status == "True")
+    conditions.iter().find(|condition| {
+        matches!(condition.type_.as_str(), "Failed" | "FailureTarget") && condition.status == "True"
+    })
 }
 
 /// Whether the Job has ended and will make no more pods.

@@ -103,9 +103,12 @@ fn git(env: &mut Vec<EnvVar>, requirements: &Requirements<'_>) {
 /// The user's own variables, but for names that Axon has set or keeps for itself.
 fn add_users(env: &mut Vec<EnvVar>, task: &Task) {
     let overrides = task.spec.pod_overrides.as_ref();
-    for variable in overrides.map(|overrides| overrides.env.as_slice()).unwrap_or_default() {
-        let taken = RESERVED.contains(&variable.name.as_str())
-            || env.iter().any(|set| set.name == variable.name);
+    for variable in overrides
+        .map(|overrides| overrides.env.as_slice())
+        .unwrap_or_default()
+    {
+        let taken =
+            RESERVED.contains(&variable.name.as_str()) || env.iter().any(|set| set.name == variable.name);
         if !taken {
             env.push(variable.clone());
         }
@@ -160,7 +163,10 @@ mod tests {
     fn the_host_of_every_form_of_url_is_read() {
         for (repo, expected) in [
             ("https://github.com/o/r", Some("github.com")),
-            ("https://git.example.com:8443/o/r.git", Some("git.example.com:8443")),
+            (
+                "https://git.example.com:8443/o/r.git",
+                Some("git.example.com:8443"),
+            ),
             ("ssh://git@github.example.com/o/r", Some("github.example.com")),
             ("git@github.com:o/r.git", Some("github.com")),
             ("file:///srv/r.git", None),

@@ -17,7 +17,7 @@ use crate::requirements::Requirements;
 use crate::settings::Settings;
 
 /// The runner enforces the timeout; the Job's deadline only stands behind it.
-const BACKSTOP: Duration = Duration::from_secs(120);
+const BACKSTOP: Duration = Duration::from_mins(2);
 
 /// What to create for one attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +92,7 @@ fn deadline(requirements: &Requirements<'_>) -> Option<i64> {
     let whole = timeout
         .saturating_add(requirements.start_timeout)
         .saturating_add(BACKSTOP);
-    i64::try_from(whole.as_secs().saturating_add(1)).ok()
+    i64::try_from(whole.as_millis().div_ceil(1000)).ok()
 }
 
 /// An eviction ends the Job: with the default policy it would make a second pod.
@@ -167,8 +167,5 @@ fn own_labels(task: &Task, attempt: i32) -> BTreeMap<String, String> {
 
 fn annotations(task: &Task) -> Option<BTreeMap<String, String>> {
     let sandbox = task.metadata.annotations.as_ref()?.get(labels::SANDBOX)?;
-    Some(BTreeMap::from([(
-        labels::SANDBOX.to_owned(),
-        sandbox.clone(),
-    )]))
+    Some(BTreeMap::from([(labels::SANDBOX.to_owned(), sandbox.clone())]))
 }

@@ -67,11 +67,21 @@ fn is_left_over(observed: &Observed<'_>, status: &TaskStatus, job: &Job) -> bool
     if !is_recorded {
         return true;
     }
-    // The Job of a run that was seen to end will be marked as finished by its controller. Deleting
-    // it would delete the logs too.
+    // The Job of a run that was seen to end will be marked as finished by its controller, and
+    // deleting it would delete the logs too. It goes on only when its pod was taken from under it,
+    // and then it has another one behind the gate.
+    if has_ended_pod(observed, status) {
+        return false;
+    }
     let reason = status.reason.as_deref().unwrap_or_default();
     let seen = status.start_time.is_some() && !UNSEEN.contains(&reason);
-    !seen && !has_ended_pod(observed, status)
+    !seen || has_gated_pod(observed, job)
+}
+
+fn has_gated_pod(observed: &Observed<'_>, job: &Job) -> bool {
+    let pods = observed.pods.iter().filter(|pod| progress::is_gated(pod));
+    let mut owners = pods.flat_map(|pod| pod.metadata.owner_references.iter().flatten());
+    owners.any(|owner| Some(&owner.uid) == job.metadata.uid.as_ref())
 }
 
 fn has_ended_pod(observed: &Observed<'_>, status: &TaskStatus) -> bool {

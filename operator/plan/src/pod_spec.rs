@@ -79,12 +79,7 @@ fn runner(settings: &Settings) -> Container {
     }
 }
 
-fn prepare(
-    task: &Task,
-    requirements: &Requirements<'_>,
-    packed: &Packed,
-    settings: &Settings,
-) -> Container {
+fn prepare(task: &Task, requirements: &Requirements<'_>, packed: &Packed, settings: &Settings) -> Container {
     Container {
         name: PREPARE.to_owned(),
         image: Some(settings.git_image.clone()),
@@ -146,10 +141,7 @@ enum FileSystem {
 }
 
 fn mounts(requirements: &Requirements<'_>, packed: &Packed, home: Home) -> Vec<VolumeMount> {
-    let mut mounts = vec![
-        read_only("bin", paths::BIN),
-        mount("workspace", paths::WORKSPACE),
-    ];
+    let mut mounts = vec![read_only("bin", paths::BIN), mount("workspace", paths::WORKSPACE)];
     if home == Home::Mounted {
         mounts.push(mount("home", paths::HOME));
     }

@@ -1,7 +1,9 @@
 //! Reads from a pod how far the run is.
 
 use axon_api::{labels, outcome::Outcome};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition,
+};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::pod_spec::{AGENT, PREPARE, RUNNER};
@@ -124,7 +126,10 @@ fn was_started(pod: &Pod, state: &ContainerState) -> bool {
         return false;
     };
     let never = ["StartError", "ContainerCannotRun"];
-    if never.iter().any(|reason| terminated.reason.as_deref() == Some(reason)) {
+    if never
+        .iter()
+        .any(|reason| terminated.reason.as_deref() == Some(reason))
+    {
         return false;
     }
     // When an init container fails, the kubelet may mark the others as terminated without a start.
@@ -175,8 +180,12 @@ fn blocked_container(pod: &Pod, name: &str) -> Option<Cause> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let message = waiting.message.as_deref().unwrap_or_default();
     match waiting.reason.as_deref()? {
-        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull"
-        | "ImageInspectError" | "RegistryUnavailable" => {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable" => {
             let image = &status.image;
             let detail = if message.is_empty() {
                 String::new()

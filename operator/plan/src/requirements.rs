@@ -10,7 +10,7 @@ use axon_api::{Phase, WorkspaceSpec, paths, units};
 use crate::observed::{Found, Observed, SecretKeys};
 
 /// How long a pod may take to start the agent, when the Task does not say.
-const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(600);
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// All that a Task names, found and read.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,24 +104,34 @@ fn supported<'a>(observed: &'a Observed<'_>) -> Result<&'a str, Blocked> {
     if agents::find(name).is_none() {
         return Err(unsupported(
             "FeatureMissing",
-            format!("this build of the operator does not have agent type `{name}`; it needs one that was built with the cargo feature `{name}`"),
+            format!(
+                "this build of the operator does not have agent type `{name}`; it needs one that was built with the cargo feature `{name}`"
+            ),
         ));
     }
     if let Some(config) = &spec.agent_config_ref {
         return Err(unsupported(
             "AgentConfigUnsupported",
-            format!("this version of the operator does not have the kind AgentConfig, which `{}` would be", config.name),
+            format!(
+                "this version of the operator does not have the kind AgentConfig, which `{}` would be",
+                config.name
+            ),
         ));
     }
     if let Some(image) = &spec.image {
         return Ok(image);
     }
-    observed.settings.agent_images.get(name).map(String::as_str).ok_or_else(|| {
-        unsupported(
-            "ImageNotConfigured",
-            format!("the operator was given no image for agent type `{name}`; spec.image can name one"),
-        )
-    })
+    observed
+        .settings
+        .agent_images
+        .get(name)
+        .map(String::as_str)
+        .ok_or_else(|| {
+            unsupported(
+                "ImageNotConfigured",
+                format!("the operator was given no image for agent type `{name}`; spec.image can name one"),
+            )
+        })
 }
 
 fn timeout(observed: &Observed<'_>) -> Result<Option<Duration>, Blocked> {

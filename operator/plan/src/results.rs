@@ -44,10 +44,7 @@ pub(crate) fn record(status: &mut TaskStatus, outcome: &Outcome) {
         results.insert(key, value);
     }
     if !outcome.text.trim().is_empty() {
-        results.insert(
-            RESPONSE.to_owned(),
-            bounded::text(&outcome.text, RESPONSE_BYTES),
-        );
+        results.insert(RESPONSE.to_owned(), bounded::text(&outcome.text, RESPONSE_BYTES));
     }
     status.outputs = outputs;
     status.results = results;

@@ -8,8 +8,8 @@ use k8s_openapi::jiff::Timestamp;
 /// How long after each failed attempt the next one starts; as many as there are retries.
 const BACKOFF: [Duration; 3] = [
     Duration::from_secs(10),
-    Duration::from_secs(60),
-    Duration::from_secs(300),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
 ];
 
 /// What trying again cannot help, in the runner's words: someone has to change a spec, a Secret, a
@@ -45,9 +45,8 @@ mod tests {
 
     #[test]
     fn three_retries_follow_after_ten_seconds_a_minute_and_five_minutes() {
-        let starts = [0, 1, 2, 3, 4, 5].map(|attempt| {
-            next_start(attempt, Timestamp::UNIX_EPOCH).map(Timestamp::as_second)
-        });
+        let starts = [0, 1, 2, 3, 4, 5]
+            .map(|attempt| next_start(attempt, Timestamp::UNIX_EPOCH).map(Timestamp::as_second));
         assert_eq!(starts, [None, Some(10), Some(60), Some(300), None, None]);
     }
 }

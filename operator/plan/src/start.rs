@@ -20,7 +20,10 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
     forget_pod(&mut draft);
     if draft.is_cancelled() {
         let cause = Cause::new("Cancelled", "the Task was cancelled before the agent started");
-        return draft.end(&Ending::bare(Phase::Cancelled, cause), "cancelled before a pod was let go");
+        return draft.end(
+            &Ending::bare(Phase::Cancelled, cause),
+            "cancelled before a pod was let go",
+        );
     }
     if let Some(job) = attempt::job_named(observed, &name) {
         draft.status.attempts = Some(number);
