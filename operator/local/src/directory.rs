@@ -31,7 +31,7 @@ impl Directory {
         &self.root
     }
 
-    /// SQLite's file.
+    /// The file of `SQLite`.
     pub fn database(&self) -> PathBuf {
         self.root.join("state.db")
     }

@@ -1,4 +1,4 @@
-//! Secrets and ConfigMaps as pods use them: what a reference gives, and the kubelet's words when it
+//! Secrets and `ConfigMap`s as pods use them: what a reference gives, and the kubelet's words when it
 //! gives nothing.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ impl Source {
     }
 }
 
-/// What one Secret or ConfigMap holds.
+/// What one Secret or `ConfigMap` holds.
 pub(super) type Content = BTreeMap<String, Vec<u8>>;
 
 /// The content of the object, `None` if there is no such object.

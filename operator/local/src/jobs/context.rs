@@ -22,7 +22,7 @@ pub(super) struct Context {
     pub(super) node_name: String,
     /// One permit for each pod that may run.
     pub(super) permits: Semaphore,
-    /// Counts the changes of Secrets and ConfigMaps.
+    /// Counts the changes of Secrets and `ConfigMap`s.
     pub(super) configuration: watch::Receiver<u64>,
     pub(super) bubblewrap: OnceCell<Bubblewrap>,
 }

@@ -1,5 +1,6 @@
 //! The environment of a container: what the pod says, over a minimal base of the machine.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
@@ -77,9 +78,8 @@ pub(super) async fn of_container(
     let mut contents: HashMap<(bool, String), Option<Content>> = HashMap::new();
     for (source, name) in container.env.iter().flatten().filter_map(reference) {
         let key = (source == Source::Secret, name.to_owned());
-        if !contents.contains_key(&key) {
-            let content = read(client, &namespace, source, name).await?;
-            contents.insert(key, content);
+        if let Entry::Vacant(entry) = contents.entry(key) {
+            entry.insert(read(client, &namespace, source, name).await?);
         }
     }
     let lookup = |source: Source, name: &str| {
@@ -185,11 +185,12 @@ mod tests {
     use serde_json::json;
 
     fn resolved(env: serde_json::Value) -> Result<BTreeMap<String, String>, Obstacle> {
-        let pod: Pod = serde_json::from_value(json!({
+        let mut pod = json!({
             "metadata": {"name": "p", "namespace": "ns", "labels": {"a/b": "label"}},
-            "spec": {"containers": [{"name": "agent", "env": env}]}
-        }))
-        .expect("a pod");
+            "spec": {"containers": [{"name": "agent"}]}
+        });
+        pod["spec"]["containers"][0]["env"] = env;
+        let pod: Pod = serde_json::from_value(pod).expect("a pod");
         let content = Content::from([("key".to_owned(), b"secret value".to_vec())]);
         let container = &pod.spec.as_ref().expect("a spec").containers[0];
         resolve(&pod, container, "ns", |source, name| {

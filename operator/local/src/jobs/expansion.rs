@@ -18,13 +18,12 @@ pub(super) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Str
             rest = after;
             continue;
         };
-        match lookup(name) {
-            Some(value) => expanded.push_str(&value),
-            None => {
-                expanded.push_str("$(");
-                expanded.push_str(name);
-                expanded.push(')');
-            }
+        if let Some(value) = lookup(name) {
+            expanded.push_str(&value);
+        } else {
+            expanded.push_str("$(");
+            expanded.push_str(name);
+            expanded.push(')');
         }
         rest = after_name;
     }

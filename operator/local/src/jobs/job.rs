@@ -47,7 +47,7 @@ pub(super) fn decide(job: &Job, pods: &[Pod], now: Timestamp) -> Decision {
     let mut decision = Decision::default();
 
     let backoff_limit = spec.backoff_limit.unwrap_or(DEFAULT_BACKOFF_LIMIT);
-    let failure = if unsupported(&spec.completions) || unsupported(&spec.parallelism) {
+    let failure = if unsupported(spec.completions) || unsupported(spec.parallelism) {
         let message =
             "this machine runs one pod for a Job, so that `completions` and `parallelism` must be 1";
         Some(("NotSupportedLocally", message.to_owned()))
@@ -98,7 +98,7 @@ pub(super) fn decide(job: &Job, pods: &[Pod], now: Timestamp) -> Decision {
 }
 
 /// One pod at a time is all that this machine does.
-fn unsupported(number: &Option<i32>) -> bool {
+fn unsupported(number: Option<i32>) -> bool {
     number.is_some_and(|number| number != 1)
 }
 
@@ -188,19 +188,17 @@ impl Count {
 /// The message of the first rule that fails the Job, as Kubernetes words it.
 fn policy_failure(job: &Job, pods: &[Pod]) -> Option<String> {
     let policy = job.spec.as_ref()?.pod_failure_policy.as_ref()?;
-    let failed = pods.iter().filter(|pod| {
+    let mut failed = pods.iter().filter(|pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         phase == Some("Failed")
     });
-    failed
-        .filter_map(|pod| {
-            // The first rule that matches a pod is the one that counts, whatever it does.
-            let rules = policy.rules.iter().enumerate();
-            let mut matching = rules.filter_map(|(index, rule)| Some((index, rule, matches(rule, pod)?)));
-            let (index, rule, what) = matching.next()?;
-            (rule.action == "FailJob").then(|| format!("{what} matching FailJob rule at index {index}"))
-        })
-        .next()
+    failed.find_map(|pod| {
+        // The first rule that matches a pod is the one that counts, whatever it does.
+        let rules = policy.rules.iter().enumerate();
+        let mut rules = rules.filter_map(|(index, rule)| Some((index, rule, matches(rule, pod)?)));
+        let (index, rule, what) = rules.next()?;
+        (rule.action == "FailJob").then(|| format!("{what} matching FailJob rule at index {index}"))
+    })
 }
 
 fn matches(rule: &PodFailurePolicyRule, pod: &Pod) -> Option<String> {
@@ -331,7 +329,7 @@ mod tests {
     }
 
     fn job(spec: Value, status: Value) -> Job {
-        let mut job: Job = serde_json::from_value(json!({
+        let mut job = json!({
             "metadata": {"name": "j", "namespace": "ns", "uid": "u"},
             "spec": {
                 "backoffLimit": 0,
@@ -344,16 +342,15 @@ mod tests {
                     {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}},
                 ]},
             },
-            "status": status,
-        }))
-        .expect("a Job");
-        let overrides: Value = spec;
-        let mut whole = serde_json::to_value(&job.spec).expect("JSON");
-        for (name, value) in overrides.as_object().expect("an object") {
-            whole[name] = value.clone();
+        });
+        job["status"] = status;
+        let Value::Object(overrides) = spec else {
+            panic!("not an object: {spec}");
+        };
+        for (name, value) in overrides {
+            job["spec"][name] = value;
         }
-        job.spec = serde_json::from_value(whole).expect("a spec");
-        job
+        serde_json::from_value(job).expect("a Job")
     }
 
     fn pod_in(phase: &str) -> Pod {

@@ -80,7 +80,7 @@ pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
     }
 }
 
-/// Counts the changes of Secrets and ConfigMaps, for those who wait for one.
+/// Counts the changes of Secrets and `ConfigMap`s, for those who wait for one.
 async fn count_changes(client: Client, changes: watch::Sender<u64>) {
     let secrets: Api<Secret> = Api::all(client.clone());
     let maps: Api<ConfigMap> = Api::all(client);

@@ -3,7 +3,7 @@
 /// Why a container is not started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Obstacle {
-    /// Goes away when a Secret or ConfigMap changes; shown as the waiting state of the container.
+    /// Goes away when a Secret or `ConfigMap` changes; shown as the waiting state of the container.
     #[error("{reason}: {message}")]
     Waiting { reason: &'static str, message: String },
     /// Stays: the pod fails.

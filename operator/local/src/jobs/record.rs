@@ -36,6 +36,7 @@ pub(super) struct Claim {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Exit {
     /// 128 and the signal, when one ended it.
+    #[expect(clippy::struct_field_names, reason = "it is Kubernetes' name for it")]
     pub(super) exit_code: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) signal: Option<i32>,

@@ -18,7 +18,7 @@ pub(super) fn folder(pod_folder: &Path, volume: &str) -> PathBuf {
     pod_folder.join("volumes").join(volume)
 }
 
-/// Makes every volume of the pod, and brings those that come from Secrets and ConfigMaps up to date.
+/// Makes every volume of the pod, and brings those that come from Secrets and `ConfigMap`s up to date.
 pub(super) async fn make(client: &Client, pod: &Pod, pod_folder: &Path) -> Result<(), Obstacle> {
     let namespace = pod.namespace().unwrap_or_default();
     for volume in volumes(pod) {
@@ -46,7 +46,7 @@ pub(super) fn remove_secrets(pod: &Pod, pod_folder: &Path) {
     }
 }
 
-/// Whether the pod has a volume that follows a Secret or ConfigMap.
+/// Whether the pod has a volume that follows a Secret or `ConfigMap`.
 pub(super) fn follow_configuration(pod: &Pod) -> bool {
     volumes(pod)
         .iter()

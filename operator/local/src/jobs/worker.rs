@@ -234,7 +234,7 @@ impl Worker {
         }
     }
 
-    /// Does a thing that may lack a Secret or ConfigMap, again at each change of one until it can be
+    /// Does a thing that may lack a Secret or `ConfigMap`, again at each change of one until it can be
     /// done. Meanwhile the container waits.
     async fn when_possible<T, F>(&self, container: &str, attempt: impl Fn() -> F) -> Result<T, Obstacle>
     where
@@ -261,7 +261,7 @@ impl Worker {
         }
     }
 
-    /// Brings the volumes up to date at each change of a Secret or ConfigMap; never returns.
+    /// Brings the volumes up to date at each change of a Secret or `ConfigMap`; never returns.
     async fn follow_configuration(&self) {
         let mut configuration = self.context.configuration.clone();
         configuration.mark_unchanged();

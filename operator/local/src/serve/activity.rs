@@ -93,9 +93,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
 /// Returns when there was no request for `limit` and no Task is unfinished.
 pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
     loop {
-        let quiet = activity.quiet();
-        if quiet < limit {
-            tokio::time::sleep(limit - quiet).await;
+        let left = limit.saturating_sub(activity.quiet());
+        if !left.is_zero() {
+            tokio::time::sleep(left).await;
         } else if unfinished_tasks(&client).await == Ok(0) {
             return;
         } else {

@@ -32,7 +32,7 @@ use listen::Door;
 use record::{Record, write_private};
 
 /// How long the plane goes on without anybody who uses it, unless told otherwise.
-pub const DEFAULT_IDLE: Duration = Duration::from_secs(600);
+pub const DEFAULT_IDLE: Duration = Duration::from_mins(10);
 
 /// What a serving process is told.
 #[derive(Clone, Debug)]

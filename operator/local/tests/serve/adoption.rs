@@ -7,7 +7,7 @@ use axon_api::kinds::task::{Phase, Task};
 use crate::harness::{Plane, create, on_a_plane, open, reaches, script, until};
 
 fn phase_of(task: Option<&Task>) -> Option<Phase> {
-    task?.status.as_ref()?.phase.clone()
+    task?.status.as_ref()?.phase
 }
 
 #[test]
