@@ -68,9 +68,8 @@ async fn create(cluster: &Cluster, object: &Value, keep: Keep) -> Result<Value> 
         Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
             Err(
                 Failure::new(format!("{} `{name}` already exists", kind.singular())).hint(format!(
-                    "choose another --name, or delete it first: `{} delete {} {name}`",
-                    invocation::name(),
-                    kind.singular()
+                    "choose another name, or delete it first: {}",
+                    invocation::command(&format!("delete {} {name}", kind.singular()))
                 )),
             )
         }

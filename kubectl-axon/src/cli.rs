@@ -99,6 +99,27 @@ pub(crate) struct Connection {
     pub(crate) request_timeout: Option<String>,
 }
 
+impl Global {
+    /// The flags that a later command needs to find the same objects, with a space in front.
+    fn place(&self) -> String {
+        let kubeconfig = self
+            .connection
+            .kubeconfig
+            .as_ref()
+            .map(|path| path.display().to_string());
+        let flags = [
+            ("--kubeconfig", kubeconfig.as_ref()),
+            ("--context", self.connection.context.as_ref()),
+            ("-n", self.namespace.as_ref()),
+        ];
+        let local = if self.local { " --local" } else { "" };
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, value)| Some(format!(" {flag} {}", value?)));
+        std::iter::once(local.to_owned()).chain(given).collect()
+    }
+}
+
 /// The verbs. Each has its file under `verbs`.
 #[derive(Subcommand)]
 enum Verb {
@@ -166,9 +187,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<Exit> {
     let global = cli.global;
+    invocation::remember_place(global.place());
     match cli.verb {
-        Verb::Run(args) => verbs::run::run(&context(global)?, *args),
-        Verb::Get(args) => verbs::get::get(&context(global)?, args),
+        Verb::Run(args) => verbs::run::run(&context(global)?, &args),
+        Verb::Get(args) => verbs::get::get(&context(global)?, &args),
         Verb::Describe(args) => verbs::describe::describe(&context(global)?, &args),
         Verb::Logs(args) => verbs::logs::logs(&context(global)?, &args),
         Verb::Cancel(args) => verbs::cancel::cancel(&context(global)?, &args),
@@ -196,6 +218,14 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn hints_lead_to_the_same_objects() {
+        let cli = Cli::try_parse_from(["axon", "get", "-n", "a", "--context", "c"]).expect("read");
+        assert_eq!(cli.global.place(), " --context c -n a");
+        let cli = Cli::try_parse_from(["axon", "--local", "get"]).expect("read");
+        assert_eq!(cli.global.place(), " --local");
     }
 
     #[test]

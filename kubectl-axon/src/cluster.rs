@@ -31,23 +31,6 @@ impl Cluster {
     {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
-
-    /// The arguments that a later command needs to find the same objects, with a space in front.
-    pub(crate) fn same_place(global: &Global) -> String {
-        let mut arguments = String::new();
-        if global.local {
-            arguments.push_str(" --local");
-        }
-        if let Some(context) = &global.connection.context {
-            arguments.push_str(" --context ");
-            arguments.push_str(context);
-        }
-        if let Some(namespace) = &global.namespace {
-            arguments.push_str(" -n ");
-            arguments.push_str(namespace);
-        }
-        arguments
-    }
 }
 
 /// Runs a verb's work that talks to a cluster.
@@ -115,7 +98,7 @@ async fn client_config(flags: &Connection) -> Result<Config> {
                 ))
             })?),
             (None, Ok(config)) => config,
-            (None, Err(_)) => return Err(no_cluster("no kubeconfig was found")),
+            (None, Err(_)) => return Err(no_cluster("no cluster is configured: there is no kubeconfig")),
         },
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -164,7 +147,7 @@ fn kubeconfig(flags: &Connection) -> Result<Option<Kubeconfig>> {
     if let Some(path) = &flags.kubeconfig {
         return Kubeconfig::read_from(path)
             .map(Some)
-            .map_err(|error| broken_kubeconfig(&error));
+            .map_err(|error| broken_kubeconfig(&error).hint(format!("the file is `{}`", path.display())));
     }
     if let Some(merged) = Kubeconfig::from_env().map_err(|error| broken_kubeconfig(&error))? {
         return Ok(Some(merged));
@@ -273,7 +256,7 @@ mod tests {
     #[test]
     fn a_request_timeout_is_seconds_or_a_duration() {
         assert_eq!(request_timeout("30").ok(), Some(Some(Duration::from_secs(30))));
-        assert_eq!(request_timeout("2m").ok(), Some(Some(Duration::from_secs(120))));
+        assert_eq!(request_timeout("2m").ok(), Some(Some(Duration::from_mins(2))));
         assert_eq!(request_timeout("0").ok(), Some(None));
         assert!(request_timeout("soon").is_err());
     }

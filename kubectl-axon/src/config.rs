@@ -30,6 +30,10 @@ const WORKSPACE_KEYS: &[&str] = &["name", "repo", "ref", "token"];
 /// The file's contents. Not `Debug`: it holds secrets.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields have the names of the file's keys"
+)]
 pub(crate) struct Config {
     /// A token, `@FILE`, or `none`.
     oauth_token: Option<String>,

@@ -5,6 +5,19 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 static NAME: OnceLock<&'static str> = OnceLock::new();
+static PLACE: OnceLock<String> = OnceLock::new();
+
+/// Remembers the flags that say where the objects are, such as ` --local`, for [`command`].
+pub(crate) fn remember_place(place: String) {
+    let _ = PLACE.set(place);
+}
+
+/// A command for people to copy, in backticks: the verb and its words, with the flags that lead it
+/// to the same objects as this one.
+pub(crate) fn command(words: &str) -> String {
+    let place = PLACE.get().map_or("", String::as_str);
+    format!("`{} {words}{place}`", name())
+}
 
 /// How people start this program: `kubectl axon` when it runs as kubectl's plugin, else `axon`.
 /// Usage lines and hints show it.

@@ -1,4 +1,4 @@
-//! The part of kubectl's JSONPath templates that people use: text, `{.a.b}`, `{['a.b']}`,
+//! The part of kubectl's `-o jsonpath=` templates that people use: text, `{.a.b}`, `{['a.b']}`,
 //! `{.items[0]}`, `{.items[*].name}`, `{range .items[*]}...{end}`, `{"\n"}` and `{@}`.
 //! <https://kubernetes.io/docs/reference/kubectl/jsonpath/>
 

@@ -11,6 +11,7 @@ mod complete;
 mod config;
 mod exit;
 mod failure;
+mod inputs;
 mod invocation;
 mod jsonpath;
 mod local;

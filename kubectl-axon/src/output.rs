@@ -83,7 +83,7 @@ pub(crate) fn without_managed_fields(mut object: Value) -> Value {
 }
 
 /// Several objects as kubectl gives them, in a `List`.
-pub(crate) fn list_of(items: Vec<Value>) -> Value {
+pub(crate) fn list_of(items: &[Value]) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "List",

@@ -2,6 +2,7 @@
 //! the end.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use crate::cli::Global;
 use crate::cluster::Cluster;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
@@ -52,12 +52,7 @@ enum End {
 }
 
 /// Watches the Tasks to their ends, one after the other, and prints how they ended.
-pub(crate) async fn watch(
-    cluster: &Cluster,
-    global: &Global,
-    tasks: &[Watched],
-    format: Option<&Format>,
-) -> Result<Exit> {
+pub(crate) async fn watch(cluster: &Cluster, tasks: &[Watched], format: Option<&Format>) -> Result<Exit> {
     let mut ended = Vec::new();
     let mut exit = Exit::Success;
     for watched in tasks {
@@ -71,7 +66,7 @@ pub(crate) async fn watch(
         let end = tokio::select! {
             end = watch_one(&cluster, watched) => end?,
             _ = tokio::signal::ctrl_c() => {
-                interrupted(&watched.name, &Cluster::same_place(global));
+                interrupted(&watched.name);
                 return Ok(Exit::Interrupted);
             }
         };
@@ -85,7 +80,7 @@ pub(crate) async fn watch(
             }
             End::Finished(task) => {
                 let exit = task.phase().and_then(Exit::of).unwrap_or(Exit::Failure);
-                tell(&task, &Cluster::same_place(global));
+                tell(&task);
                 ended.push(*task);
                 exit
             }
@@ -98,15 +93,16 @@ pub(crate) async fn watch(
     Ok(exit)
 }
 
-fn interrupted(name: &str, place: &str) {
-    let me = invocation::name();
+fn interrupted(name: &str) {
     output::note(format!(
-        "\ntask `{name}` goes on\nhint: come back to it with `{me} logs {name} -f{place}`\nhint: end it with `{me} cancel {name}{place}`"
+        "\ntask `{name}` goes on\nhint: come back to it with {}\nhint: end it with {}",
+        invocation::command(&format!("logs {name} -f")),
+        invocation::command(&format!("cancel {name}"))
     ));
 }
 
 /// Says what the table has no room for.
-fn tell(task: &Task, place: &str) {
+fn tell(task: &Task) {
     let status = task.status.clone().unwrap_or_default();
     if let Some(usage) = &status.usage {
         let cost = usage
@@ -128,8 +124,8 @@ fn tell(task: &Task, place: &str) {
     let name = task.name_any();
     output::note(format!("error: task `{name}` is {}", follow::describe(task)));
     output::note(format!(
-        "hint: `{} logs {name}{place}` shows its log",
-        invocation::name()
+        "hint: {} shows its log",
+        invocation::command(&format!("logs {name}"))
     ));
 }
 
@@ -200,18 +196,10 @@ pub(crate) fn duration(task: &Task, now: Timestamp) -> String {
 
 async fn watch_one(cluster: &Cluster, watched: &Watched) -> Result<End> {
     let display = RefCell::new(Display::new(&watched.name));
-    let end = tokio::select! {
+    tokio::select! {
         end = phases(cluster, watched, &display) => end,
-        // The log is only for show; that it cannot be read is no reason to stop watching.
-        () = headlines(cluster, watched, &display) => unreachable_end(),
-    };
-    display.into_inner().finish();
-    end
-}
-
-/// [`headlines`] never ends by itself.
-fn unreachable_end() -> Result<End> {
-    Err(Failure::new("the watch ended by itself"))
+        never = headlines(cluster, watched, &display) => match never {},
+    }
 }
 
 /// Shows each phase until the Task has ended.
@@ -239,8 +227,9 @@ async fn phases(cluster: &Cluster, watched: &Watched, display: &RefCell<Display>
     )))
 }
 
-/// Shows the last event of the agent, on a terminal. Never ends.
-async fn headlines(cluster: &Cluster, watched: &Watched, display: &RefCell<Display>) {
+/// Shows the last event of the agent, on a terminal. Never ends: the log is only for show, and that
+/// it has ended or cannot be read is no reason to stop watching.
+async fn headlines(cluster: &Cluster, watched: &Watched, display: &RefCell<Display>) -> Infallible {
     if display.borrow().bar.is_some() {
         let mut sink = Headlines {
             display,
@@ -329,7 +318,11 @@ impl Display {
                 if task.is_finished() {
                     bar.suspend(|| output::note(&line));
                 }
-                self.state.clone_from(&line);
+                self.state = format!(
+                    "task/{} {}",
+                    task.name_any(),
+                    task.phase().unwrap_or(Phase::Pending)
+                );
                 bar.set_message(line.clone());
             }
         }
@@ -353,9 +346,12 @@ impl Display {
             None => output::note(line),
         }
     }
+}
 
-    fn finish(self) {
-        if let Some(bar) = self.bar {
+impl Drop for Display {
+    /// However watching ends, the line is free for what is said then.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }

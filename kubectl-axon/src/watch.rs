@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_is_missing_after_a_break_has_gone() {
         let (mut known, mut listed) = (BTreeSet::new(), BTreeSet::new());
-        let mut see = |event| -> Vec<String> {
+        let mut see = |event: Event<Task>| -> Vec<String> {
             sightings(Ok(event), &mut known, &mut listed)
                 .into_iter()
                 .map(|sighting| match sighting {

@@ -56,14 +56,22 @@ struct Known {
 /// What to do about it.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    Stream { pod: String, container: String },
-    Wait(String),
+    Stream {
+        pod: String,
+        container: String,
+    },
+    /// For this, if it is worth saying.
+    Wait(Option<String>),
     Finished,
     NeverStarted(String),
 }
 
-/// Gives the log to `sink` until the Task has ended.
-pub(crate) async fn follow(cluster: &Cluster, choice: Choice<'_>, sink: &mut dyn Sink) -> Result<()> {
+/// Gives the log to `sink` until the Task has ended, and gives the Task as it was then.
+pub(crate) async fn follow(
+    cluster: &Cluster,
+    choice: Choice<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Option<Box<Task>>> {
     let task = task(cluster, choice.task).await?;
     let uid = task.uid().unwrap_or_default();
     let mut tasks = Box::pin(watch::one(cluster.api::<Task>(), choice.task));
@@ -83,10 +91,10 @@ pub(crate) async fn follow(cluster: &Cluster, choice: Choice<'_>, sink: &mut dyn
                 known.done.insert((pod, container));
                 continue;
             }
-            Next::Finished => return Ok(()),
+            Next::Finished => return Ok(known.task),
             Next::NeverStarted(message) => return Err(Failure::new(message).hint(see(choice.task))),
             Next::Wait(why) => {
-                if said != why {
+                if let Some(why) = why.filter(|why| *why != said) {
                     sink.waiting(&why);
                     said = why;
                 }
@@ -105,7 +113,7 @@ pub(crate) async fn follow(cluster: &Cluster, choice: Choice<'_>, sink: &mut dyn
                 Sighting::Listed => known.listed = true,
                 Sighting::Trouble(_) => {}
             },
-            else => return Ok(()),
+            else => return Ok(known.task),
         }
     }
 }
@@ -121,7 +129,10 @@ pub(crate) async fn once(cluster: &Cluster, choice: Choice<'_>, sink: &mut dyn S
         return Err(if phase.is_final() {
             Failure::new(never_started(&task)).hint(see(name))
         } else {
-            failure.hint(format!("`{} logs {name} -f` waits for it", invocation::name()))
+            failure.hint(format!(
+                "{} waits for it",
+                invocation::command(&format!("logs {name} -f"))
+            ))
         });
     };
     let api: Api<Pod> = cluster.api();
@@ -148,8 +159,10 @@ pub(crate) async fn once(cluster: &Cluster, choice: Choice<'_>, sink: &mut dyn S
     Err(if phase.is_final() {
         Failure::new(never_started(&task)).hint(see(name))
     } else {
-        Failure::new(format!("task `{name}` has no log yet: it is {}", describe(&task)))
-            .hint(format!("`{} logs {name} -f` waits for it", invocation::name()))
+        Failure::new(format!("task `{name}` has no log yet: it is {}", describe(&task))).hint(format!(
+            "{} waits for it",
+            invocation::command(&format!("logs {name} -f"))
+        ))
     })
 }
 
@@ -166,7 +179,7 @@ pub(crate) async fn task(cluster: &Cluster, name: &str) -> Result<Task> {
 /// There is no Task of that name.
 pub(crate) fn not_found(name: &str, namespace: &str) -> Failure {
     Failure::new(format!("task `{name}` not found in namespace `{namespace}`"))
-        .hint(format!("`{} get tasks -A` lists all tasks", invocation::name()))
+        .hint(format!("{} lists all tasks", invocation::command("get tasks -A")))
 }
 
 fn pod_is_gone(task: &str, pod: &str) -> Failure {
@@ -178,8 +191,8 @@ fn pod_is_gone(task: &str, pod: &str) -> Failure {
 
 fn see(task: &str) -> String {
     format!(
-        "`{} describe task {task}` shows what is known",
-        invocation::name()
+        "{} shows what is known",
+        invocation::command(&format!("describe task {task}"))
     )
 }
 
@@ -207,17 +220,20 @@ fn next(known: &Known, choice: Choice<'_>) -> Next {
                 break;
             }
         } else if !known.listed {
-            return Next::Wait(format!("the pod of task `{}`", choice.task));
+            return Next::Wait(None);
         }
     }
     if !is_final {
-        return Next::Wait(format!("task `{}`, which is {}", choice.task, describe(task)));
+        // Between the end of the log and the end of the Task there is nothing to wait for.
+        let is_running = status.phase == Some(Phase::Running);
+        let why = format!("task `{}`, which is {}", choice.task, describe(task));
+        return Next::Wait((known.listed && !is_running).then_some(why));
     }
     if known.done.is_empty() && known.listed {
         return Next::NeverStarted(never_started(task));
     }
     if known.done.is_empty() {
-        return Next::Wait(format!("the pod of task `{}`", choice.task));
+        return Next::Wait(None);
     }
     Next::Finished
 }

@@ -1,12 +1,12 @@
 use super::*;
 use serde_json::json;
 
-fn task(status: &serde_json::Value) -> Option<Box<Task>> {
+fn task(status: &serde_json::Value) -> Box<Task> {
     let task = json!({
         "apiVersion": "axon.io/v1alpha1", "kind": "Task", "metadata": {"name": "t"},
         "spec": {"prompt": "x"}, "status": status,
     });
-    Some(Box::new(serde_json::from_value(task).expect("a task")))
+    Box::new(serde_json::from_value(task).expect("a task"))
 }
 
 /// A pod whose containers are in the given states.
@@ -57,20 +57,22 @@ fn done(containers: &[&str]) -> BTreeSet<(String, String)> {
 #[test]
 fn a_task_without_a_pod_is_waited_for_with_its_reason() {
     let known = Known {
-        task: task(&json!({"phase": "Waiting", "reason": "WorkspaceNotFound", "message": "no `w`"})),
+        task: Some(task(&json!({"phase": "Waiting", "reason": "WorkspaceNotFound", "message": "no `w`"}))),
         listed: true,
         ..Known::default()
     };
     assert_eq!(
         next(&known, CHOICE),
-        Next::Wait("task `t`, which is Waiting (WorkspaceNotFound: no `w`)".into())
+        Next::Wait(Some(
+            "task `t`, which is Waiting (WorkspaceNotFound: no `w`)".into()
+        ))
     );
 }
 
 #[test]
 fn containers_are_streamed_in_the_order_of_their_start() {
     let mut known = Known {
-        task: task(&json!({"phase": "Pending", "podName": "p"})),
+        task: Some(task(&json!({"phase": "Pending", "podName": "p"}))),
         pods: pod(&running(), &idle()),
         listed: true,
         ..Known::default()
@@ -85,7 +87,7 @@ fn containers_are_streamed_in_the_order_of_their_start() {
 #[test]
 fn a_finished_task_is_read_though_the_pod_looks_idle_still() {
     let mut known = Known {
-        task: task(&json!({"phase": "Succeeded", "podName": "p"})),
+        task: Some(task(&json!({"phase": "Succeeded", "podName": "p"}))),
         pods: pod(&ended(0), &idle()),
         listed: true,
         done: done(&["prepare"]),
@@ -96,9 +98,20 @@ fn a_finished_task_is_read_though_the_pod_looks_idle_still() {
 }
 
 #[test]
+fn nothing_is_said_while_only_the_tasks_end_is_missing() {
+    let known = Known {
+        task: Some(task(&json!({"phase": "Running", "podName": "p"}))),
+        pods: pod(&ended(0), &ended(0)),
+        listed: true,
+        done: done(&["prepare", "agent"]),
+    };
+    assert_eq!(next(&known, CHOICE), Next::Wait(None));
+}
+
+#[test]
 fn after_a_failed_preparation_the_agent_is_not_asked() {
     let known = Known {
-        task: task(&json!({"phase": "Failed", "podName": "p"})),
+        task: Some(task(&json!({"phase": "Failed", "podName": "p"}))),
         pods: pod(&ended(1), &idle()),
         listed: true,
         done: done(&["prepare"]),
@@ -111,7 +124,7 @@ fn a_pod_that_is_gone_is_said() {
     let status =
         json!({"phase": "Failed", "reason": "X", "podName": "p", "startTime": "2026-01-01T00:00:00Z"});
     let mut known = Known {
-        task: task(&status),
+        task: Some(task(&status)),
         ..Known::default()
     };
     assert!(

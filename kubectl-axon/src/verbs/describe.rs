@@ -38,9 +38,8 @@ pub(crate) fn describe(context: &Context, args: &DescribeArgs) -> Result<Exit> {
     if targets.names.is_empty() {
         return Err(
             Failure::new(format!("no {} named", targets.kind.singular())).hint(format!(
-                "`{} get {}` lists them",
-                invocation::name(),
-                targets.kind.plural()
+                "{} lists them",
+                invocation::command(&format!("get {}", targets.kind.plural()))
             )),
         );
     }

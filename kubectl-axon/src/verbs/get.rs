@@ -70,7 +70,7 @@ struct Columns {
     namespace: bool,
 }
 
-pub(crate) fn get(context: &Context, args: GetArgs) -> Result<Exit> {
+pub(crate) fn get(context: &Context, args: &GetArgs) -> Result<Exit> {
     let targets = targets(&args.words)?;
     let by_name = !targets.names.is_empty();
     if by_name && args.all_namespaces {
@@ -87,15 +87,15 @@ pub(crate) fn get(context: &Context, args: GetArgs) -> Result<Exit> {
     cluster::block_on(async {
         let cluster = cluster::connect(context).await?;
         if args.watch {
-            return watch(&cluster, &targets, &args).await;
+            return watch(&cluster, &targets, args).await;
         }
         let mut exit = Exit::Success;
         let objects = if by_name {
             named(&cluster, &targets, &mut exit).await?
         } else {
-            list(&cluster, &targets, &args).await?
+            list(&cluster, &targets, args).await?
         };
-        print_all(objects, &targets, &args, &cluster.namespace)?;
+        print_all(objects, &targets, args, &cluster.namespace)?;
         Ok(exit)
     })
 }
@@ -135,10 +135,8 @@ async fn named(cluster: &Cluster, targets: &Targets, exit: &mut Exit) -> Result<
                 cluster.namespace
             ))
             .hint(format!(
-                "`{} get {} -A` lists all {}",
-                invocation::name(),
-                kind.plural(),
-                kind.plural()
+                "{} lists all of them",
+                invocation::command(&format!("get {} -A", kind.plural()))
             ));
             output::note(failure.render().trim_end());
             continue;
@@ -230,7 +228,7 @@ fn together(objects: Vec<Value>, is_one: bool) -> Value {
     if is_one {
         objects.into_iter().next().unwrap_or_default()
     } else {
-        output::list_of(objects)
+        output::list_of(&objects)
     }
 }
 
@@ -378,12 +376,10 @@ async fn print_sightings(
             }
             Sighting::Listed => match first.take() {
                 Some(list) if list.is_empty() => {
-                    match targets.names.first() {
-                        Some(name) => {
-                            output::note(format!("{} `{name}` is not there yet", targets.kind.singular()))
-                        }
-                        None => output::note(nothing(args, namespace)),
-                    }
+                    output::note(match targets.names.first() {
+                        Some(name) => format!("{} `{name}` is not there yet", targets.kind.singular()),
+                        None => nothing(args, namespace),
+                    });
                     continue;
                 }
                 Some(list) => list,

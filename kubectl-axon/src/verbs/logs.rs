@@ -1,7 +1,8 @@
 //! `logs`: the log of a Task, rendered for people or as it is.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write as _};
 
+use axon_api::Phase;
 use clap::Args;
 
 use crate::cli::Context;
@@ -59,9 +60,11 @@ pub(crate) fn logs(context: &Context, args: &LogsArgs) -> Result<Exit> {
                 followed = follow::follow(&cluster, choice, sink.as_mut()) => Some(followed),
                 _ = tokio::signal::ctrl_c() => None,
             };
-            match followed {
-                Some(followed) => followed?,
-                None => return Ok(Exit::Interrupted),
+            let Some(followed) = followed else {
+                return Ok(Exit::Interrupted);
+            };
+            if let Some(task) = followed?.filter(|task| task.phase() != Some(Phase::Succeeded)) {
+                output::note(format!("task `{name}` is {}", follow::describe(&task)));
             }
         } else {
             follow::once(&cluster, choice, sink.as_mut()).await?;
@@ -97,9 +100,8 @@ struct Rendered {
     custom_image: bool,
     is_agent: bool,
     renderer: Renderer,
-    /// Whether text from the agent reaches a terminal, which would obey its escape sequences.
-    words_to_terminal: bool,
-    doings_to_terminal: bool,
+    words: Destination,
+    doings: Destination,
 }
 
 impl Rendered {
@@ -109,8 +111,8 @@ impl Rendered {
             custom_image,
             is_agent: false,
             renderer: Renderer::new(None, false),
-            words_to_terminal: std::io::stdout().is_terminal(),
-            doings_to_terminal: std::io::stderr().is_terminal(),
+            words: Destination::of(&std::io::stdout()),
+            doings: Destination::of(&std::io::stderr()),
         }
     }
 
@@ -119,13 +121,13 @@ impl Rendered {
         for Piece { side, text } in pieces {
             // The preparation is no word of the agent.
             if side == Side::Words && self.is_agent {
-                words.push_str(&shown(text, self.words_to_terminal));
+                words.push_str(&self.words.fit(text));
                 continue;
             }
             if !words.is_empty() {
                 output::print(std::mem::take(&mut words))?;
             }
-            let _ = std::io::stderr().write_all(shown(text, self.doings_to_terminal).as_bytes());
+            let _ = std::io::stderr().write_all(self.doings.fit(text).as_bytes());
         }
         if words.is_empty() {
             Ok(())
@@ -135,8 +137,29 @@ impl Rendered {
     }
 }
 
-fn shown(text: String, to_terminal: bool) -> String {
-    if to_terminal { printable(&text) } else { text }
+/// Where text of the agent goes.
+#[derive(Clone, Copy)]
+enum Destination {
+    /// It would obey escape sequences.
+    Terminal,
+    Elsewhere,
+}
+
+impl Destination {
+    fn of(stream: &impl IsTerminal) -> Self {
+        if stream.is_terminal() {
+            Self::Terminal
+        } else {
+            Self::Elsewhere
+        }
+    }
+
+    fn fit(self, text: String) -> String {
+        match self {
+            Self::Terminal => printable(&text),
+            Self::Elsewhere => text,
+        }
+    }
 }
 
 impl Sink for Rendered {

@@ -1,5 +1,6 @@
 //! `version`: of this program, of what it was built with, and of the server.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,13 +50,13 @@ pub(crate) fn version(global: Global, args: &VersionArgs) -> Result<Exit> {
                 agents.join(", ")
             );
             if let Some(version) = answer["server"]["kubernetesVersion"].as_str() {
-                text.push_str(&format!("Server Version: {version}\n"));
+                let _ = writeln!(text, "Server Version: {version}");
                 let installed = if answer["server"]["axonInstalled"] == true {
                     "yes"
                 } else {
                     "no"
                 };
-                text.push_str(&format!("Axon Installed: {installed}\n"));
+                let _ = writeln!(text, "Axon Installed: {installed}");
             }
             output::print(text)?;
         }
