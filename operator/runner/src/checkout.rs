@@ -19,6 +19,10 @@ use crate::{files, say};
 /// All branches, to where a clone puts them.
 const ALL_BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
 
+/// The depth that stands for all of the history (`INFINITE_DEPTH` in git's `commit.h`). Unlike
+/// `--unshallow` it is accepted whether or not the failed fetch before has left anything.
+const INFINITE: &str = "2147483647";
+
 /// What the remote has, as far as the checkout needs to know.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Remote {
@@ -168,13 +172,21 @@ impl Doing<'_> {
                 if answer.ok() {
                     return Ok(());
                 }
-                if !speaks_of_a_missing_ref(&answer.errors) {
+                if !answer.errors.contains("unadvertised object") {
                     return Err(explain(self.checkout, &answer.errors));
                 }
                 // Some servers give no commit but those at the tip of a branch or tag: then all of
                 // the history is fetched, and the commit is in it or nowhere.
                 say("The server gives no single commits: fetching the whole history");
-                self.git(&["fetch", "--quiet", "--tags", "origin", ALL_BRANCHES])?;
+                self.git(&[
+                    "fetch",
+                    "--quiet",
+                    "--tags",
+                    "--depth",
+                    INFINITE,
+                    "origin",
+                    ALL_BRANCHES,
+                ])?;
                 let found = self.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")])?;
                 found.ok().then_some(()).ok_or_else(|| no_such_ref(self.checkout))
             }
@@ -311,8 +323,12 @@ fn speaks_of_authentication(errors: &str) -> bool {
 fn explain(checkout: &Checkout, errors: &str) -> Failure {
     let line = telling_line(errors);
     let repo = &checkout.repo;
-    if errors.contains("No space left on device") || errors.contains("Disk quota exceeded") {
-        return Failure::new(DISK_FULL, format!("failed to check out `{repo}`: {line}"));
+    let full = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
+    if let Some(line) = errors.lines().find(full) {
+        return Failure::new(
+            DISK_FULL,
+            format!("failed to check out `{repo}`: {}", line.trim()),
+        );
     }
     if speaks_of_authentication(errors) {
         let message = match &checkout.secret_name {

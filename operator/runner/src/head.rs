@@ -101,6 +101,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -147,6 +149,15 @@ mod tests {
             assert_eq!(read_with(&[("HEAD", head)]), Head::default(), "{head:?}");
         }
         assert_eq!(read(Path::new("/nonexistent")), Head::default());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_head_gives_a_name_that_stays_below_it(text in "(ref: (refs/heads/)?)?.{0,60}") {
+            let head = read_with(&[("HEAD", &text)]);
+            let name = head.branch.unwrap_or_default();
+            prop_assert!(!name.contains("..") && !name.starts_with('/') && !name.contains(char::is_control));
+        }
     }
 
     #[test]

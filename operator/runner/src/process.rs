@@ -78,9 +78,17 @@ pub(crate) fn reap(awaited: Pid, told: impl Fn(Reaped) + Send + 'static) {
     });
 }
 
-/// Sends a signal to all processes of a group; one that has gone is no error.
-pub(crate) fn signal_group(group: Pid, signal: Signal) {
-    let _ = killpg(group, signal);
+/// Asks all processes of the agent's group to end, or the agent alone when it has left its group.
+pub(crate) fn ask_to_end(agent: Pid) {
+    if killpg(agent, Signal::SIGTERM).is_err() {
+        let _ = kill(agent, Signal::SIGTERM);
+    }
+}
+
+/// Kills the agent and all processes of its group.
+pub(crate) fn kill_group(agent: Pid) {
+    let _ = killpg(agent, Signal::SIGKILL);
+    let _ = kill(agent, Signal::SIGKILL);
 }
 
 /// Kills every process below this one once. What is started meanwhile is met by the next call.
@@ -89,7 +97,7 @@ pub(crate) fn kill_everything(group: Pid) {
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         return;
     }
-    signal_group(group, Signal::SIGKILL);
+    let _ = killpg(group, Signal::SIGKILL);
     for pid in descendants(getpid(), &parents().unwrap_or_default()) {
         let _ = kill(pid, Signal::SIGKILL);
     }

@@ -100,10 +100,13 @@ mod tests {
 
     use super::*;
 
-    fn write_over(prepare: impl Fn(&Path)) -> Option<Outcome> {
+    /// Puts something at a path.
+    type Place<'a> = &'a dyn Fn(&Path) -> io::Result<()>;
+
+    fn write_over(prepare: Place<'_>) -> Option<Outcome> {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("termination");
-        prepare(&path);
+        prepare(&path).expect("put there");
         let mut environment = Environment::default();
         environment.set(variables::TERMINATION_FILE, &path);
         Report::new(&environment).write(&Outcome::new(RunResult::Failed, "AgentFailed", "agent exited 3"));
@@ -115,16 +118,14 @@ mod tests {
         let elsewhere = tempfile::tempdir().expect("a directory");
         let target = elsewhere.path().join("target");
         fs::write(&target, "precious").expect("written");
-        let places: [(&str, &dyn Fn(&Path)); 5] = [
-            ("nothing", &|_| ()),
-            ("a longer text", &|path| {
-                fs::write(path, "x".repeat(9000)).expect("written")
+        let places: [(&str, Place<'_>); 5] = [
+            ("nothing", &|_| Ok(())),
+            ("a longer text", &|path| fs::write(path, "x".repeat(9000))),
+            ("a link", &|path| symlink(&target, path)),
+            ("a directory", &|path| fs::create_dir_all(path.join("full"))),
+            ("a pipe", &|path| {
+                mkfifo(path, Mode::S_IRWXU).map_err(io::Error::from)
             }),
-            ("a link", &|path| symlink(&target, path).expect("linked")),
-            ("a directory", &|path| {
-                fs::create_dir_all(path.join("full")).expect("made")
-            }),
-            ("a pipe", &|path| mkfifo(path, Mode::S_IRWXU).expect("made")),
         ];
         for (what, prepare) in places {
             assert_eq!(

@@ -105,6 +105,8 @@ fn hide_user_information(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -127,6 +129,16 @@ mod tests {
             ("ssh://git@host", "ssh://***@host"),
         ] {
             assert_eq!(secrets.hide(text), hidden);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_around_a_credential_shows_it(before in ".{0,40}", after in ".{0,40}") {
+            let mut environment = Environment::default();
+            environment.set("GITHUB_TOKEN", "ghs-very-secret");
+            let hidden = Secrets::of(&environment).hide(&format!("{before}ghs-very-secret{after}"));
+            prop_assert!(!hidden.contains("ghs-very-secret"));
         }
     }
 

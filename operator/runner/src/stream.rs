@@ -232,6 +232,8 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn lines_of(pieces: &[&[u8]]) -> Vec<String> {
@@ -251,6 +253,17 @@ mod tests {
             ["ab", "c", "", "d"]
         );
         assert!(lines_of(&[b""]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_lines_are_found_however_the_stream_is_cut(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200),
+            cut in 1usize..9,
+        ) {
+            let pieces: Vec<&[u8]> = bytes.chunks(cut).collect();
+            prop_assert_eq!(lines_of(&pieces), lines_of(&[&bytes]));
+        }
     }
 
     #[test]

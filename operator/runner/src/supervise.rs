@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::complain;
@@ -188,7 +187,7 @@ impl Watch {
             self.end(Stop::Timeout(timeout));
         } else {
             self.kill_at = None;
-            process::signal_group(self.agent, Signal::SIGKILL);
+            process::kill_group(self.agent);
         }
     }
 
@@ -199,7 +198,7 @@ impl Watch {
         }
         self.stop = Some(stop);
         self.kill_at = Some(Instant::now() + GRACE);
-        process::signal_group(self.agent, Signal::SIGTERM);
+        process::ask_to_end(self.agent);
     }
 
     fn note(&mut self, happening: Happening) {

@@ -146,14 +146,15 @@ mod tests {
 
     use super::*;
 
-    fn failed(message: &str, http_status: Option<u16>) -> Option<Ending> {
-        Some(Ending::Failed {
+    fn failed(message: &str, http_status: Option<u16>) -> Ending {
+        Ending::Failed {
             message: message.into(),
             http_status,
-        })
+        }
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn an_agent_that_ends_by_itself_is_judged_by_exit_and_ending() {
         use Proof::{ExitCode, ExitCodeAndEnding};
         use RunResult::{Failed, Succeeded};
@@ -211,7 +212,7 @@ mod tests {
             (
                 Exit::Code(0),
                 ExitCodeAndEnding,
-                failed("Invalid API key", Some(401)),
+                Some(failed("Invalid API key", Some(401))),
                 Failed,
                 "CredentialsRejected",
                 "Invalid API key (HTTP status 401)",
@@ -219,7 +220,7 @@ mod tests {
             (
                 Exit::Code(1),
                 ExitCodeAndEnding,
-                failed("status 529", Some(529)),
+                Some(failed("status 529", Some(529))),
                 Failed,
                 "ProviderUnavailable",
                 "status 529",
@@ -227,7 +228,7 @@ mod tests {
             (
                 Exit::Code(1),
                 ExitCodeAndEnding,
-                failed("", Some(500)),
+                Some(failed("", Some(500))),
                 Failed,
                 "AgentFailed",
                 "HTTP status 500",
@@ -235,7 +236,7 @@ mod tests {
             (
                 Exit::Code(1),
                 ExitCodeAndEnding,
-                failed("", None),
+                Some(failed("", None)),
                 Failed,
                 "AgentFailed",
                 "without a message",
@@ -243,7 +244,7 @@ mod tests {
             (
                 Exit::Code(2),
                 ExitCode,
-                failed("Overloaded", Some(529)),
+                Some(failed("Overloaded", Some(529))),
                 Failed,
                 "ProviderUnavailable",
                 "Overloaded",
@@ -251,7 +252,7 @@ mod tests {
             (
                 Exit::Code(0),
                 ExitCode,
-                failed("tool text", None),
+                Some(failed("tool text", None)),
                 Succeeded,
                 "Completed",
                 "completed",

@@ -70,7 +70,7 @@ fn who_commits_is_axon_unless_somebody_else_says_so() {
 #[test]
 fn an_exit_code_is_passed_on_and_told() {
     let place = Place::new();
-    let finished = place.run(&place.script("exit 3"));
+    let finished = place.run(&Place::script("exit 3"));
     assert_eq!(finished.status.code(), Some(3));
     let outcome = finished.outcome();
     assert_eq!(
@@ -83,11 +83,11 @@ fn an_exit_code_is_passed_on_and_told() {
 #[test]
 fn a_signal_that_killed_the_agent_is_told() {
     let place = Place::new();
-    let finished = place.run(&place.script("kill -SEGV $$"));
+    let finished = place.run(&Place::script("kill -SEGV $$"));
     assert_eq!(finished.status.code(), Some(139));
     assert!(finished.outcome().message.contains("SIGSEGV"), "{finished:?}");
     // A real-time signal has no name.
-    let finished = place.run(&place.script("kill -40 $$"));
+    let finished = place.run(&Place::script("kill -40 $$"));
     assert_eq!(finished.outcome().reason, "AgentFailed", "{finished:?}");
 }
 
@@ -95,7 +95,7 @@ fn a_signal_that_killed_the_agent_is_told() {
 fn a_program_that_is_not_there_is_named() {
     let mut place = Place::new();
     place.set("PATH", place.path("bin"));
-    let finished = place.run(&place.script("true"));
+    let finished = place.run(&Place::script("true"));
     assert_eq!(finished.status.code(), Some(127));
     let outcome = finished.outcome();
     assert_eq!(outcome.reason, "AgentNotFound");
@@ -107,7 +107,7 @@ fn an_unknown_type_is_an_outcome() {
     let place = Place::new();
     let finished = place.run(&RunDescription {
         agent_type: "unheard-of".into(),
-        ..place.script("true")
+        ..Place::script("true")
     });
     assert_eq!(finished.outcome().reason, "AgentTypeUnsupported");
 }
@@ -117,7 +117,7 @@ fn the_timeout_ends_the_agent() {
     let place = Place::new();
     let finished = place.run(&RunDescription {
         timeout_milliseconds: Some(200),
-        ..place.script("sleep 600")
+        ..Place::script("sleep 600")
     });
     assert_eq!(finished.status.code(), Some(124));
     let outcome = finished.outcome();
@@ -128,20 +128,20 @@ fn the_timeout_ends_the_agent() {
 }
 
 #[test]
-fn a_timeout_keeps_what_was_pushed() {
+fn a_cancelled_run_keeps_what_was_pushed() {
     let place = Place::new();
     let description = place.script_on_remote(
-        "git push -q origin HEAD:refs/heads/feature/x; git checkout -q -b feature/x; sleep 600",
+        "git checkout -q -b feature/x; git push -q origin feature/x; echo ready; sleep 600",
     );
     assert!(place.prepare(&description).status.success());
-    let finished = place.run(&RunDescription {
-        timeout_milliseconds: Some(3000),
-        ..description
-    });
+    let mut started = place.start("run", &description);
+    started.wait_for_line("ready");
+    started.signal(Signal::SIGTERM);
+    let finished = started.finish();
     let outcome = finished.outcome();
-    assert_eq!(outcome.result, RunResult::TimedOut);
+    assert_eq!(outcome.result, RunResult::Cancelled);
     assert_eq!(outcome.branch.as_deref(), Some("feature/x"));
-    assert!(outcome.pushed);
+    assert!(outcome.pushed, "{finished:?}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_signal_to_the_runner_cancels_the_whole_group() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut started = place.start(
             "run",
-            &place.script("trap 'echo told; exit 7' TERM; echo ready; sleep 600 & wait"),
+            &Place::script("trap 'echo told; exit 7' TERM; echo ready; sleep 600 & wait"),
         );
         started.wait_for_line("ready");
         started.signal(signal);
@@ -170,7 +170,7 @@ fn an_agent_that_ignores_sigterm_is_killed() {
     let place = Place::new();
     let mut started = place.start(
         "run",
-        &place.script("trap '' TERM; echo ready; while :; do sleep 600; done"),
+        &Place::script("trap '' TERM; echo ready; while :; do sleep 600; done"),
     );
     started.wait_for_line("ready");
     started.signal(Signal::SIGTERM);
@@ -204,7 +204,7 @@ fn processes_that_the_agent_left_behind_are_gone_at_the_end() {
          while [ \"$(wc -l < {0} 2>/dev/null || echo 0)\" -lt 3 ]; do :; done",
         pids.display()
     );
-    let finished = place.run(&place.script(script));
+    let finished = place.run(&Place::script(script));
     assert_eq!(finished.status.code(), Some(0), "{finished:?}");
     let pids = fs::read_to_string(pids).expect("written");
     assert_eq!(pids.lines().count(), 3);
@@ -216,7 +216,7 @@ fn processes_that_the_agent_left_behind_are_gone_at_the_end() {
 #[test]
 fn the_agent_does_not_see_the_runners_variables() {
     let place = Place::new();
-    let finished = place.run(&place.script("env"));
+    let finished = place.run(&Place::script("env"));
     let text = finished.text();
     for name in ["AXON_RUN", "AXON_RUN_FILE", "AXON_TERMINATION_FILE", "KELOS_RUN"] {
         assert!(
@@ -244,7 +244,9 @@ fn the_wrapped_gh_reads_the_token_at_each_call() {
     let token = place.path("home/token");
     fs::write(&token, "first-token\n").expect("written");
     place.set("AXON_GITHUB_TOKEN_FILE", &token);
-    let finished = place.run(&place.script("gh; echo second-token > \"$AXON_GITHUB_TOKEN_FILE\"; gh"));
+    let finished = place.run(&Place::script(
+        "gh; echo second-token > \"$AXON_GITHUB_TOKEN_FILE\"; gh",
+    ));
     assert!(
         finished
             .text()

@@ -52,7 +52,7 @@ fn a_termination_file_that_the_agent_wrote_is_replaced() {
             victim.display()
         ),
     ] {
-        let finished = place.run(&place.script(script.clone()));
+        let finished = place.run(&Place::script(script.clone()));
         assert_eq!(finished.outcome().reason, "AgentFailed", "{script}");
         let _ = fs::remove_dir_all(&termination);
     }
@@ -63,7 +63,7 @@ fn a_termination_file_that_the_agent_wrote_is_replaced() {
 fn a_process_that_goes_on_writing_the_termination_file_is_gone_before_the_outcome_is_written() {
     let place = Place::new();
     let file = place.path("termination");
-    let finished = place.run(&place.script(format!(
+    let finished = place.run(&Place::script(format!(
         "trap '' TERM HUP; setsid sh -c 'while :; do echo '\\''{FORGED}'\\'' > {0}; done' >/dev/null 2>&1 &\n\
          while ! [ -s {0} ]; do :; done; exit 3",
         file.display()
@@ -80,7 +80,7 @@ fn the_runners_memory_variables_and_files_are_closed_to_the_agent() {
     let mut place = Place::new();
     place.drop_privileges();
     // What can be read of another process of the same user shows that the attempts are real ones.
-    let finished = place.run(&place.script(
+    let finished = place.run(&Place::script(
         "try() {\n\
            cat /proc/$2/environ > /dev/null 2>&1 && echo $1 environ\n\
            ls /proc/$2/fd/ > /dev/null 2>&1 && echo $1 fd\n\

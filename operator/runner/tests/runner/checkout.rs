@@ -5,7 +5,7 @@ use axon_api::kinds::workspace::WorkspaceFile;
 use axon_api::outcome::RunResult;
 use axon_api::run::{Checkout, RunDescription};
 
-use crate::support::{Place, git};
+use crate::support::{Place, git, which};
 
 fn on(place: &Place, ref_: Option<&str>, branch: Option<&str>) -> RunDescription {
     let mut description = place.script_on_remote("true");
@@ -54,6 +54,27 @@ fn a_branch_a_tag_a_commit_or_the_default_branch_is_checked_out() {
         let expected = (branch.to_owned(), place.commit("remote.git", name));
         assert_eq!(head(&place), expected, "{ref_:?}");
     }
+}
+
+#[test]
+fn a_commit_is_found_on_a_server_that_gives_no_single_commits() {
+    let place = Place::new();
+    // The first version of git's protocol asks only for what the server has announced.
+    place.add_program(
+        "git",
+        &format!("exec {} -c protocol.version=0 \"$@\"", which("git").display()),
+    );
+    let work = place.path("remote.git.work");
+    let older = git(&work, &["rev-parse", "main"]);
+    git(&work, &["commit", "-q", "--allow-empty", "-m", "newer"]);
+    git(
+        &work,
+        &["push", "-q", &place.path("remote.git").to_string_lossy(), "main"],
+    );
+    let finished = place.prepare(&on(&place, Some(&older), None));
+    assert!(finished.status.success(), "{finished:?}");
+    assert_eq!(head(&place), (String::new(), older));
+    assert!(finished.text().contains("whole history"), "{finished:?}");
 }
 
 #[test]
@@ -216,7 +237,7 @@ fn a_run_without_a_repository_needs_no_checkout() {
     let place = Place::new();
     let description = RunDescription {
         checkout: None::<Checkout>,
-        ..place.script("true")
+        ..Place::script("true")
     };
     assert!(place.prepare(&description).status.success());
     assert!(!place.checkout().exists());
@@ -251,7 +272,7 @@ fn the_hooks_and_settings_of_the_user_do_not_count() {
 #[test]
 fn a_run_description_that_cannot_be_read_is_an_outcome() {
     let place = Place::new();
-    let mut description = place.script("true");
+    let mut description = Place::script("true");
     description.version = 99;
     for subcommand in ["prepare", "run"] {
         let finished = place.start(subcommand, &description).finish();

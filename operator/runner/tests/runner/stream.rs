@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::PathBuf;
 
 use axon_api::outcome::RunResult;
@@ -21,18 +22,18 @@ const CLIS: &[(&str, &str)] = &[
     ("opencode", "opencode"),
 ];
 
-fn of_type(place: &Place, agent: &str) -> RunDescription {
+fn of_type(agent: &str) -> RunDescription {
     RunDescription {
         agent_type: agent.into(),
         model: (agent == "opencode").then(|| "anthropic/claude-sonnet-4-5".into()),
-        ..place.script("-do \"this\"")
+        ..Place::script("-do \"this\"")
     }
 }
 
 /// Runs `agent` with a program in its place.
 fn run_with(place: &Place, agent: &str, program: &str, script: &str) -> Finished {
     place.add_program(program, script);
-    place.run(&of_type(place, agent))
+    place.run(&of_type(agent))
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn a_limit_of_turns_ends_the_run() {
             turns: Some(1),
             ..RunLimits::default()
         },
-        ..of_type(&place, "claude-code")
+        ..of_type("claude-code")
     });
     let outcome = finished.outcome();
     assert_eq!(
@@ -128,7 +129,7 @@ fn a_limit_that_only_the_last_event_shows_counts_all_the_same() {
             tokens: Some(100),
             ..RunLimits::default()
         },
-        ..of_type(&place, "codex")
+        ..of_type("codex")
     });
     let outcome = finished.outcome();
     assert_eq!(outcome.reason, "LimitExceeded", "{finished:?}");
@@ -144,7 +145,7 @@ fn a_prompt_arrives_byte_for_byte_at_every_size() {
     for prompt in [nasty.to_owned(), nasty.repeat(1024 * 1024 / nasty.len())] {
         let finished = place.run(&RunDescription {
             prompt: prompt.clone(),
-            ..of_type(&place, "claude-code")
+            ..of_type("claude-code")
         });
         let read = std::fs::read_to_string(&arrived).unwrap_or_else(|error| panic!("{error}: {finished:?}"));
         assert!(read == prompt, "{} of {} bytes arrived", read.len(), prompt.len());
@@ -157,7 +158,7 @@ fn an_agent_that_reads_no_prompt_ends_as_it_ends() {
     place.add_program("claude", "exit 4");
     let finished = place.run(&RunDescription {
         prompt: "x".repeat(1024 * 1024),
-        ..of_type(&place, "claude-code")
+        ..of_type("claude-code")
     });
     assert_eq!(finished.outcome().message, "agent exited 4");
 }
@@ -166,7 +167,7 @@ fn an_agent_that_reads_no_prompt_ends_as_it_ends() {
 fn a_script_of_a_mebibyte_runs() {
     let place = Place::new();
     let text = "x".repeat(1024 * 1024);
-    let finished = place.run(&place.script(format!("wc -c <<'EOF'\n{text}\nEOF\n")));
+    let finished = place.run(&Place::script(format!("wc -c <<'EOF'\n{text}\nEOF\n")));
     assert_eq!(finished.text().trim(), "1048577", "{:?}", finished.outcome);
 }
 
@@ -177,7 +178,7 @@ fn output_is_passed_on_byte_for_byte_and_in_bounded_memory() {
                   printf '\\377\\376\\303(\\200\\n'\n\
                   yes 0123456789 | head -c 200000000\n\
                   echo; grep VmHWM /proc/$PPID/status; printf end";
-    let finished = place.run(&place.script(script));
+    let finished = place.run(&Place::script(script));
     let expected = 20_000_001 + 6 + 200_000_000 + 1;
     let (output, rest) = finished.stdout.split_at(expected);
     assert!(output.iter().take(20_000_000).all(|byte| *byte == b'x'));
@@ -200,9 +201,20 @@ fn output_is_passed_on_byte_for_byte_and_in_bounded_memory() {
 }
 
 #[test]
+fn an_agent_does_not_hang_when_the_disk_of_the_log_is_full() {
+    let place = Place::new();
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let finished = place.run_into(full, &Place::script("yes | head -c 1000000; exit 3"));
+    assert_eq!(finished.outcome().message, "agent exited 3", "{finished:?}");
+}
+
+#[test]
 fn an_agent_does_not_hang_when_nobody_reads_its_output() {
     let place = Place::new();
-    let started = place.start("run", &place.script("yes | head -c 10000000; exit 3"));
+    let started = place.start("run", &Place::script("yes | head -c 10000000; exit 3"));
     let finished = started.finish_unread();
     assert_eq!(finished.outcome().message, "agent exited 3", "{finished:?}");
 }

@@ -148,7 +148,7 @@ impl Place {
     }
 
     /// A run of `shell` without a repository.
-    pub(crate) fn script(&self, prompt: impl Into<String>) -> RunDescription {
+    pub(crate) fn script(prompt: impl Into<String>) -> RunDescription {
         RunDescription {
             version: VERSION,
             task: "fix".into(),
@@ -169,7 +169,7 @@ impl Place {
                 repo: self.url("remote.git"),
                 ..Checkout::default()
             }),
-            ..self.script(prompt)
+            ..Place::script(prompt)
         }
     }
 
@@ -211,6 +211,33 @@ impl Place {
 
     /// Starts a subcommand.
     pub(crate) fn start(&self, subcommand: &str, description: &RunDescription) -> Started {
+        let mut child = self
+            .described(description)
+            .arg(subcommand)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        Started {
+            stdout: BufReader::new(child.stdout.take().expect("a pipe")),
+            child,
+            termination: self.path("termination"),
+        }
+    }
+
+    /// `run` with its output in a file.
+    pub(crate) fn run_into(&self, output: File, description: &RunDescription) -> Finished {
+        let mut command = self.described(description);
+        let ended = command.arg("run").stdout(output).output().expect("started");
+        Finished {
+            status: ended.status,
+            stdout: Vec::new(),
+            stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            outcome: read_outcome(&self.path("termination")),
+        }
+    }
+
+    /// The runner with a description, as the operator hands it over.
+    fn described(&self, description: &RunDescription) -> Command {
         let _ = fs::remove_file(self.path("termination"));
         let mut command = self.command();
         let json = serde_json::to_vec(description).expect("JSON");
@@ -223,18 +250,8 @@ impl Place {
             encoder.finish().expect("written");
             command.env(variables::RUN_FILE, path);
         }
-        let mut child = command
-            .arg(subcommand)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("started");
-        Started {
-            stdout: BufReader::new(child.stdout.take().expect("a pipe")),
-            child,
-            termination: self.path("termination"),
-        }
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command
     }
 
     fn command(&self) -> Command {
@@ -310,10 +327,23 @@ fn finished(child: &mut Child, stdout: Vec<u8>, stderr: String, termination: &Pa
         status: child.wait().expect("ended"),
         stdout,
         stderr,
-        outcome: fs::read_to_string(termination)
-            .ok()
-            .and_then(|text| Outcome::parse(&text)),
+        outcome: read_outcome(termination),
     }
+}
+
+fn read_outcome(termination: &Path) -> Option<Outcome> {
+    fs::read_to_string(termination)
+        .ok()
+        .and_then(|text| Outcome::parse(&text))
+}
+
+/// Where a program of this machine is.
+pub(crate) fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").expect("a PATH");
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file())
+        .expect("on PATH")
 }
 
 /// Runs git for the test itself and gives what it prints.
