@@ -53,7 +53,7 @@ pub(crate) fn reason(word: &str, fallback: &str) -> String {
 /// A text that only just fits is not cut for the sake of the mark.
 fn finish(whole: &str, mut kept: String, limit: usize) -> String {
     let all: usize = whole.chars().map(json_bytes).sum();
-    if all <= limit && !whole.chars().any(|character| character.is_control()) {
+    if all <= limit && !whole.chars().any(char::is_control) {
         return whole.to_owned();
     }
     kept.push_str(CUT);

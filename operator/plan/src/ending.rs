@@ -122,9 +122,7 @@ fn stopped(task: &Task, pod: &Pod, job: Option<&Job>) -> Option<(Phase, Cause)> 
             Cause::new("Evicted", format!("the pod was evicted: {detail}")),
         ));
     }
-    if pod.metadata.deletion_timestamp.is_none() {
-        return None;
-    }
+    pod.metadata.deletion_timestamp.as_ref()?;
     let job_is_going = job.is_none_or(|job| job.metadata.deletion_timestamp.is_some());
     Some(if job_is_going {
         (

@@ -1,5 +1,7 @@
 //! What the decisions are, from the outside.
 
+#![expect(clippy::needless_pass_by_value, reason = "builders take literals")]
+
 mod bounds;
 mod fixtures;
 mod jobs;

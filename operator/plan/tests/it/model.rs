@@ -286,7 +286,9 @@ impl World {
                 .filter(|pod| !matches!(&*phase(pod), "Failed" | "Succeeded"))
                 .filter_map(|pod| pod.metadata.uid.clone())
                 .collect();
-            rest.iter().for_each(|uid| self.delete_pod(uid));
+            for uid in &rest {
+                self.delete_pod(uid);
+            }
         }
         self.collect_garbage();
     }
@@ -342,7 +344,9 @@ impl World {
             })
             .filter_map(|pod| pod.metadata.uid.clone())
             .collect();
-        orphans.iter().for_each(|uid| self.delete_pod(uid));
+        for uid in &orphans {
+            self.delete_pod(uid);
+        }
         let before = self.pods.len();
         self.pods.retain(|pod| {
             pod.metadata.deletion_timestamp.is_none() || !matches!(&*phase(pod), "Failed" | "Succeeded")
