@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::metrics::{Metrics, WriteLabels};
 use crate::notices::Notices;
 use crate::queue::Queue;
-use crate::world::SharedWorld;
+use crate::world::{Loose, SharedWorld};
 
 /// What steps are done with.
 #[derive(Clone)]
@@ -129,13 +129,13 @@ impl Applier {
             return Ok(Applied::Done);
         };
         self.count("patch", "task");
-        let tasks = self.api::<Task>(task);
+        let tasks = self.api::<Loose<Task>>(task);
         match tasks
             .patch_status(&name, &patching(), &Patch::Merge(&patch))
             .await
         {
             Ok(written) => {
-                let wakes = self.world.lock().note_task(written);
+                let wakes = self.world.lock().note_task(&written);
                 let own = Key::of(task);
                 for (key, urgency) in wakes {
                     if key != own {

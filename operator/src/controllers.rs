@@ -16,13 +16,16 @@ use crate::config::Config;
 use crate::key::Key;
 use crate::metrics::{Metrics, RoundLabels, RoundResult};
 use crate::notices::notices;
-use crate::queue::{Next, Queue};
+use crate::queue::{Next, Queue, Urgency};
 use crate::round::{Ended, round};
 use crate::watch as watches;
 use crate::world::SharedWorld;
 
 /// How long rounds that are at work may go on after the shutdown began.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// Of the rounds at work at once, one in so many may be of a Task that is not urgent.
+const NORMAL_PART: usize = 4;
 
 /// Runs all controllers until `shutdown` resolves.
 ///
@@ -70,6 +73,7 @@ pub async fn run_observed(
         }),
         config: Arc::new(config),
         at_work: HashMap::new(),
+        normal: 0,
         rounds: JoinSet::new(),
     };
     let rounds = async move {
@@ -90,7 +94,15 @@ struct Workers {
     applier: Arc<Applier>,
     config: Arc<Config>,
     rounds: JoinSet<Ended>,
-    at_work: HashMap<Id, (Key, Instant)>,
+    at_work: HashMap<Id, AtWork>,
+    /// How many of them are not urgent.
+    normal: usize,
+}
+
+struct AtWork {
+    key: Key,
+    urgency: Urgency,
+    began: Instant,
 }
 
 impl Workers {
@@ -98,11 +110,21 @@ impl Workers {
         let mut shutdown = std::pin::pin!(shutdown);
         let concurrency = self.config.concurrency.max(1);
         let queue = Arc::clone(&self.applier.queue);
+        // Status writes must not hold up those who wait for a Job, so that only some of the rounds
+        // at once are theirs.
+        let normal = concurrency.div_ceil(NORMAL_PART);
         loop {
+            let least = if self.normal < normal {
+                Urgency::Normal
+            } else {
+                Urgency::Urgent
+            };
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(ended) = self.rounds.join_next_with_id() => self.ended(ended),
-                key = queue.next(), if self.rounds.len() < concurrency => self.begin(key),
+                (key, urgency) = queue.next(least), if self.rounds.len() < concurrency => {
+                    self.begin(key, urgency);
+                }
             }
         }
         let finish = async { while self.rounds.join_next().await.is_some() {} };
@@ -111,14 +133,20 @@ impl Workers {
         }
     }
 
-    fn begin(&mut self, key: Key) {
+    fn begin(&mut self, key: Key, urgency: Urgency) {
         let applier = Arc::clone(&self.applier);
         let config = Arc::clone(&self.config);
         let task = key.clone();
         let handle = self
             .rounds
             .spawn(async move { round(&applier, &config.settings, &task).await });
-        self.at_work.insert(handle.id(), (key, Instant::now()));
+        let at_work = AtWork {
+            key,
+            urgency,
+            began: Instant::now(),
+        };
+        self.normal += usize::from(urgency == Urgency::Normal);
+        self.at_work.insert(handle.id(), at_work);
     }
 
     fn ended(&mut self, ended: Result<(Id, Ended), tokio::task::JoinError>) {
@@ -133,14 +161,17 @@ impl Workers {
                 (error.id(), ended)
             }
         };
-        let Some((key, began)) = self.at_work.remove(&id) else {
+        let Some(at_work) = self.at_work.remove(&id) else {
             return;
         };
+        self.normal -= usize::from(at_work.urgency == Urgency::Normal);
         let metrics = &self.applier.metrics;
         let result = ended.result;
         metrics.rounds.get_or_create(&RoundLabels { result }).inc();
-        metrics.round_seconds.observe(began.elapsed().as_secs_f64());
-        self.applier.queue.done(&key, ended.next);
+        metrics
+            .round_seconds
+            .observe(at_work.began.elapsed().as_secs_f64());
+        self.applier.queue.done(&at_work.key, ended.next);
         let depth = i64::try_from(self.applier.queue.depth()).unwrap_or(i64::MAX);
         metrics.queue_depth.set(depth);
     }

@@ -7,13 +7,12 @@ use axon_plan::{Dependency, Found, Observed, Plan, SecretKeys, Settings};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::jiff::Timestamp;
-use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
 
 use crate::apply::Obstacle;
 use crate::key::Key;
 use crate::queue::Queue;
-use crate::world::{Known, SharedWorld, Wake};
+use crate::world::{Known, Loose, SharedWorld, Wake};
 
 /// A Task and all that bears on it, owned.
 #[derive(Debug)]
@@ -193,14 +192,16 @@ impl Reader<'_> {
             Known::Invalid(why) => return Ok(Sought::Invalid(why)),
             Known::Unknown => {}
         }
-        let Some(guard) = self.get::<DeserializeGuard<Workspace>>("Workspace", name).await? else {
+        let Some(sent) = self.get::<Loose<Workspace>>("Workspace", name).await? else {
             return Ok(Sought::Missing);
         };
-        let wakes = self.world.lock().note_workspace(guard.clone());
+        let wakes = self.world.lock().note_workspace(&sent);
         self.wake(wakes);
-        Ok(match guard.0 {
-            Ok(workspace) => Sought::Present(workspace),
-            Err(invalid) => Sought::Invalid(invalid.error),
+        let known = self.world.lock().workspace(&key);
+        Ok(match known {
+            Known::Present(workspace) => Sought::Present(workspace),
+            Known::Invalid(why) => Sought::Invalid(why),
+            Known::Unknown => Sought::Missing,
         })
     }
 

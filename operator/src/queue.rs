@@ -70,14 +70,15 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Waits for the next Task to look at. It is at work until [`Queue::done`] is called.
-    pub async fn next(&self) -> Key {
+    /// Waits for the next Task to look at, of at least this urgency. It is at work until
+    /// [`Queue::done`] is called.
+    pub async fn next(&self, least: Urgency) -> (Key, Urgency) {
         loop {
             let due = {
                 let mut state = self.lock();
                 state.wake_due(Instant::now());
-                if let Some(key) = state.pop() {
-                    return key;
+                if let Some(next) = state.pop(least) {
+                    return next;
                 }
                 state.due.first().map(|(due, _)| *due)
             };
@@ -141,11 +142,12 @@ impl State {
         }
     }
 
-    fn pop(&mut self) -> Option<Key> {
+    fn pop(&mut self, least: Urgency) -> Option<(Key, Urgency)> {
         loop {
             let (key, urgency) = match self.urgent.pop_front() {
                 Some(key) => (key, Urgency::Urgent),
-                None => (self.normal.pop_front()?, Urgency::Normal),
+                None if least == Urgency::Normal => (self.normal.pop_front()?, Urgency::Normal),
+                None => return None,
             };
             let Some(slot) = self.slots.get_mut(&key) else {
                 continue;
@@ -157,7 +159,7 @@ impl State {
             if let Some(due) = slot.due.take() {
                 self.due.remove(&(due, key.clone()));
             }
-            return Some(key);
+            return Some((key, urgency));
         }
     }
 
@@ -229,7 +231,7 @@ mod tests {
 
         fn next(&mut self, second: u64) -> Option<Key> {
             self.state.wake_due(self.at(second));
-            self.state.pop()
+            self.state.pop(Urgency::Normal).map(|(key, _)| key)
         }
 
         fn done(&mut self, name: &str, second: u64, next: Next) {
@@ -248,6 +250,17 @@ mod tests {
         queue.state.wake(&key("later-urgent"), Urgency::Urgent);
         let order: Vec<_> = std::iter::from_fn(|| queue.next(0)).collect();
         assert_eq!(order, [key("job"), key("later-urgent"), key("status")]);
+    }
+
+    #[test]
+    fn normal_tasks_stay_while_only_urgent_ones_are_wanted() {
+        let mut queue = Clocked::new();
+        queue.state.wake(&key("status"), Urgency::Normal);
+        assert_eq!(queue.state.pop(Urgency::Urgent), None);
+        queue.state.wake(&key("job"), Urgency::Urgent);
+        let next = queue.state.pop(Urgency::Urgent);
+        assert_eq!(next, Some((key("job"), Urgency::Urgent)));
+        assert_eq!(queue.next(0), Some(key("status")));
     }
 
     #[test]
@@ -325,10 +338,10 @@ mod tests {
     #[tokio::test]
     async fn one_who_waits_is_told_of_what_comes() {
         let queue = Queue::default();
-        let (next, ()) = tokio::join!(queue.next(), async {
+        let (next, ()) = tokio::join!(queue.next(Urgency::Normal), async {
             tokio::task::yield_now().await;
             queue.wake(&key("a"), Urgency::Normal);
         });
-        assert_eq!(next, key("a"));
+        assert_eq!(next, (key("a"), Urgency::Normal));
     }
 }

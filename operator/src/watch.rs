@@ -6,9 +6,8 @@ use std::sync::Arc;
 use axon_api::{Task, Workspace, labels};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -17,8 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::queue::Queue;
-use crate::world::{SharedWorld, Wake, World};
+use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
 
+/// How many objects a listing holds at once.
+const PAGE: u32 = 100;
 /// How many kinds are watched.
 const KINDS: usize = 5;
 
@@ -41,15 +42,15 @@ pub fn start(
         listed: Arc::new(listed),
     };
     // Without a selector, since these are the users' own.
-    let all = watcher::Config::default();
+    let all = watcher::Config::default().page_size(PAGE);
     let ours = all
         .clone()
         .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    start.kind::<DeserializeGuard<Task>>("tasks", all.clone(), World::on_task);
-    start.kind::<DeserializeGuard<Workspace>>("workspaces", all.clone(), World::on_workspace);
+    start.kind::<Loose<Task>>("tasks", all.clone(), World::on_task);
+    start.kind::<Loose<Workspace>>("workspaces", all.clone(), World::on_workspace);
     start.kind::<PartialObjectMeta<Secret>>("secrets", all, World::on_secret);
-    start.kind::<Job>("jobs", ours.clone(), World::on_job);
-    start.kind::<Pod>("pods", ours, World::on_pod);
+    start.kind::<LeanJob>("jobs", ours.clone(), World::on_job);
+    start.kind::<LeanPod>("pods", ours, World::on_pod);
     receiver
 }
 

@@ -5,6 +5,7 @@
 
 mod children;
 mod index;
+mod lean;
 mod packed;
 mod shelf;
 
@@ -15,13 +16,14 @@ use axon_api::{Phase, Task, Workspace};
 use axon_plan::{Dependency, SecretKeys};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 
 use self::children::{Child, Children};
 use self::index::{Index, Named};
-use self::packed::{Packed, Trim};
+pub use self::lean::{LeanJob, LeanPod, Loose};
+use self::packed::Packed;
 use self::shelf::{Put, Shelf};
 use crate::key::Key;
 use crate::metrics::Census;
@@ -31,7 +33,7 @@ use crate::queue::Urgency;
 pub type Wake = (Key, Urgency);
 
 /// The cluster as last seen, shared.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SharedWorld(Mutex<World>);
 
 impl SharedWorld {
@@ -50,13 +52,13 @@ impl SharedWorld {
 }
 
 /// The cluster as last seen.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct World {
     tasks: Shelf<TaskFacts>,
     workspaces: Shelf<WorkspaceFacts>,
     secrets: Shelf<SecretFacts>,
-    jobs: Children<Job>,
-    pods: Children<Pod>,
+    jobs: Children<LeanJob>,
+    pods: Children<LeanPod>,
     /// Which Tasks name an object.
     named_by_tasks: Index,
     /// Which Workspaces name a Secret.
@@ -184,20 +186,9 @@ impl World {
 /// What the watches tell.
 impl World {
     /// Takes in an event about a Task.
-    pub fn on_task(&mut self, event: Event<DeserializeGuard<Task>>) -> Vec<Wake> {
+    pub fn on_task(&mut self, event: Event<Loose<Task>>) -> Vec<Wake> {
         match event {
-            Event::Apply(DeserializeGuard(Ok(task))) | Event::InitApply(DeserializeGuard(Ok(task))) => {
-                self.put_task(task)
-            }
-            Event::Apply(DeserializeGuard(Err(invalid)))
-            | Event::InitApply(DeserializeGuard(Err(invalid))) => {
-                let key = Key::new(
-                    invalid.metadata.namespace.as_deref().unwrap_or_default(),
-                    invalid.metadata.name.as_deref().unwrap_or_default(),
-                );
-                tracing::warn!(task = %key, error = invalid.error, "the Task cannot be read");
-                self.remove_task(&key, None)
-            }
+            Event::Apply(task) | Event::InitApply(task) => self.put_task(&task),
             Event::Delete(task) => self.remove_task(&Key::of(&task), task.meta().uid.as_deref()),
             Event::Init => {
                 self.tasks.begin_listing();
@@ -213,9 +204,9 @@ impl World {
     }
 
     /// Takes in an event about a Workspace.
-    pub fn on_workspace(&mut self, event: Event<DeserializeGuard<Workspace>>) -> Vec<Wake> {
+    pub fn on_workspace(&mut self, event: Event<Loose<Workspace>>) -> Vec<Wake> {
         match event {
-            Event::Apply(workspace) | Event::InitApply(workspace) => self.put_workspace(workspace),
+            Event::Apply(workspace) | Event::InitApply(workspace) => self.put_workspace(&workspace),
             Event::Delete(workspace) => {
                 let key = Key::of(&workspace);
                 let gone = self.workspaces.remove(&key, workspace.meta().uid.as_deref());
@@ -272,13 +263,13 @@ impl World {
     }
 
     /// Takes in an event about a Job.
-    pub fn on_job(&mut self, event: Event<Job>) -> Vec<Wake> {
+    pub fn on_job(&mut self, event: Event<LeanJob>) -> Vec<Wake> {
         let owners = self.jobs.on(event);
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
     }
 
     /// Takes in an event about a pod.
-    pub fn on_pod(&mut self, event: Event<Pod>) -> Vec<Wake> {
+    pub fn on_pod(&mut self, event: Event<LeanPod>) -> Vec<Wake> {
         let owners = self.pods.on(event);
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
     }
@@ -288,8 +279,8 @@ impl World {
 impl World {
     /// The server answered a write with this Task. It is kept when it is newer than what the watch
     /// has told; a Task that is gone meanwhile does not come back.
-    pub fn note_task(&mut self, task: Task) -> Vec<Wake> {
-        let key = Key::of(&task);
+    pub fn note_task(&mut self, task: &Loose<Task>) -> Vec<Wake> {
+        let key = Key::of(task);
         let same = self
             .tasks
             .get(&key)
@@ -299,11 +290,11 @@ impl World {
 
     /// The server has this Job of a Task.
     pub fn note_job(&mut self, job: Job) {
-        self.jobs.note(job);
+        self.jobs.note(&job.into());
     }
 
     /// The server has this Workspace.
-    pub fn note_workspace(&mut self, workspace: DeserializeGuard<Workspace>) -> Vec<Wake> {
+    pub fn note_workspace(&mut self, workspace: &Loose<Workspace>) -> Vec<Wake> {
         self.put_workspace(workspace)
     }
 
@@ -328,23 +319,22 @@ impl World {
 }
 
 impl World {
-    fn put_task(&mut self, mut task: Task) -> Vec<Wake> {
-        let key = Key::of(&task);
-        if self.tasks.knows(&key, task.meta()) {
+    fn put_task(&mut self, sent: &Loose<Task>) -> Vec<Wake> {
+        let key = Key::of(sent);
+        if self.tasks.knows(&key, sent.meta()) {
             return Vec::new();
         }
-        task.trim();
+        let (task, packed) = match read_task(sent) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(task = %key, %error, "the Task cannot be read");
+                return self.remove_task(&key, None);
+            }
+        };
         let names = if task.is_finished() {
             Vec::new()
         } else {
             names_of_task(&key, &task)
-        };
-        let packed = match Packed::new(&task) {
-            Ok(packed) => packed,
-            Err(error) => {
-                tracing::warn!(task = %key, %error, "the Task cannot be kept");
-                return Vec::new();
-            }
         };
         let phase = task.phase();
         let uid = task.meta().uid.as_deref().unwrap_or_default();
@@ -388,27 +378,24 @@ impl World {
         self.wake_all(self.named_by_tasks.users(&Named::Task(key.clone())))
     }
 
-    fn put_workspace(&mut self, workspace: DeserializeGuard<Workspace>) -> Vec<Wake> {
-        let key = Key::of(&workspace);
-        let metadata = workspace.meta().clone();
-        let (packed, names) = match workspace.0 {
-            Ok(mut workspace) => {
-                workspace.trim();
+    fn put_workspace(&mut self, sent: &Loose<Workspace>) -> Vec<Wake> {
+        let key = Key::of(sent);
+        let (packed, names) = match read_workspace(sent) {
+            Ok((workspace, packed)) => {
                 let secret = workspace.spec.secret_ref.as_ref();
                 let names = secret.map(|secret| Named::Secret(key.sibling(&secret.name)));
-                let packed = Packed::new(&workspace).map_err(|error| error.to_string());
-                (packed, names.into_iter().collect())
+                (Ok(packed), names.into_iter().collect())
             }
-            Err(invalid) => {
-                tracing::warn!(workspace = %key, error = invalid.error, "the Workspace cannot be read");
-                (Err(invalid.error), Vec::new())
+            Err(error) => {
+                tracing::warn!(workspace = %key, %error, "the Workspace cannot be read");
+                (Err(error.to_string()), Vec::new())
             }
         };
         let facts = WorkspaceFacts {
             packed,
             names: Vec::clone(&names),
         };
-        let Put::Changed(before) = self.workspaces.put(key.clone(), &metadata, facts) else {
+        let Put::Changed(before) = self.workspaces.put(key.clone(), sent.meta(), facts) else {
             return Vec::new();
         };
         let names_before = before.as_ref().map_or(&[][..], |entry| &entry.value.names);
@@ -429,6 +416,26 @@ impl World {
         }
         self.wake_all(tasks)
     }
+}
+
+/// Reads a Task and packs it. A finished one never starts again, so that its prompt, of up to 1 MiB,
+/// is not needed.
+fn read_task(sent: &Loose<Task>) -> serde_json::Result<(Task, Packed<Task>)> {
+    let packed = Packed::new(sent)?;
+    let mut task: Task = packed.unpack()?;
+    if !task.is_finished() {
+        return Ok((task, packed));
+    }
+    task.spec.prompt = String::new();
+    task.spec.pod_overrides = None;
+    let packed = Packed::new(&task)?;
+    Ok((task, packed))
+}
+
+fn read_workspace(sent: &Loose<Workspace>) -> serde_json::Result<(Workspace, Packed<Workspace>)> {
+    let packed = Packed::new(sent)?;
+    let workspace = packed.unpack()?;
+    Ok((workspace, packed))
 }
 
 /// The objects whose change may concern a Task that has not ended.
@@ -455,18 +462,22 @@ fn names_of_task(key: &Key, task: &Task) -> Vec<Named> {
 }
 
 /// The UID of the Task that a Job belongs to: that of its controller.
-impl Child for Job {
+impl Child for LeanJob {
+    type Whole = Job;
+
     fn task_uid(&self) -> Option<&str> {
-        let owners = self.metadata.owner_references.as_ref()?;
+        let owners = self.meta().owner_references.as_ref()?;
         let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
         (controller.kind == "Task").then_some(&controller.uid)
     }
 }
 
 /// The UID of the Task that a pod belongs to, by its label: its controller is the Job.
-impl Child for Pod {
+impl Child for LeanPod {
+    type Whole = Pod;
+
     fn task_uid(&self) -> Option<&str> {
-        let labels = self.metadata.labels.as_ref()?;
+        let labels = self.meta().labels.as_ref()?;
         labels.get(axon_api::labels::TASK_UID).map(String::as_str)
     }
 }

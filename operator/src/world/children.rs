@@ -7,23 +7,25 @@ use kube::runtime::watcher::Event;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::packed::{Packed, Trim};
+use super::packed::Packed;
 use super::shelf::{Put, Shelf};
 use crate::key::Key;
 
 /// How many of the objects that were deleted last are remembered.
 const REMEMBERED_GONE: usize = 4096;
 
-/// An object that belongs to a Task.
-pub(crate) trait Child: ResourceExt + Serialize + DeserializeOwned + Trim {
+/// An object that belongs to a Task, as it is kept.
+pub(crate) trait Child: ResourceExt + Serialize {
+    /// As what it is unpacked.
+    type Whole: DeserializeOwned;
+
     /// The UID of that Task.
     fn task_uid(&self) -> Option<&str>;
 }
 
 /// The objects of one kind that belong to Tasks.
-#[derive(Debug)]
-pub(crate) struct Children<K> {
-    shelf: Shelf<Facts<K>>,
+pub(crate) struct Children<K: Child> {
+    shelf: Shelf<Facts<K::Whole>>,
     by_task: HashMap<Box<str>, Vec<Key>>,
     /// UIDs of objects that were deleted last: the answer to a create may arrive after the watch
     /// told of the end.
@@ -36,7 +38,7 @@ struct Facts<K> {
     packed: Packed<K>,
 }
 
-impl<K> Default for Children<K> {
+impl<K: Child> Default for Children<K> {
     fn default() -> Self {
         Self {
             shelf: Shelf::default(),
@@ -48,7 +50,7 @@ impl<K> Default for Children<K> {
 
 impl<K: Child> Children<K> {
     /// Those of a Task.
-    pub(crate) fn of(&self, task_uid: &str) -> Vec<Packed<K>> {
+    pub(crate) fn of(&self, task_uid: &str) -> Vec<Packed<K::Whole>> {
         let keys = self.by_task.get(task_uid).into_iter().flatten();
         keys.filter_map(|key| Some(self.shelf.get(key)?.value.packed.clone()))
             .collect()
@@ -62,7 +64,7 @@ impl<K: Child> Children<K> {
     /// Takes in an event; answers with the UIDs of the Tasks that it concerns.
     pub(crate) fn on(&mut self, event: Event<K>) -> Vec<Box<str>> {
         match event {
-            Event::Apply(child) | Event::InitApply(child) => self.put(child).into_iter().collect(),
+            Event::Apply(child) | Event::InitApply(child) => self.put(&child).into_iter().collect(),
             Event::Delete(child) => {
                 let key = Key::of(&child);
                 let Some(entry) = self.shelf.remove(&key, child.meta().uid.as_deref()) else {
@@ -92,21 +94,20 @@ impl<K: Child> Children<K> {
     }
 
     /// Takes in what the server answered to the operator.
-    pub(crate) fn note(&mut self, child: K) {
+    pub(crate) fn note(&mut self, child: &K) {
         let uid = child.meta().uid.as_deref().unwrap_or_default();
         if !self.gone.iter().any(|gone| **gone == *uid) {
             self.put(child);
         }
     }
 
-    fn put(&mut self, mut child: K) -> Option<Box<str>> {
-        let key = Key::of(&child);
+    fn put(&mut self, child: &K) -> Option<Box<str>> {
+        let key = Key::of(child);
         if self.shelf.knows(&key, child.meta()) {
             return None;
         }
         let task_uid: Box<str> = child.task_uid()?.into();
-        child.trim();
-        let packed = match Packed::new(&child) {
+        let packed = match Packed::new(child) {
             Ok(packed) => packed,
             Err(error) => {
                 tracing::warn!(object = %key, %error, "the object cannot be kept");

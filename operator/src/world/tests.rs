@@ -1,7 +1,6 @@
 //! Which Tasks an event concerns, and what is remembered of it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::core::error_boundary::InvalidObject;
 use serde_json::json;
 
 use super::*;
@@ -40,8 +39,19 @@ fn in_phase(mut task: Task, version: u64, phase: Phase) -> Task {
     task
 }
 
-fn applied<K>(object: K) -> Event<DeserializeGuard<K>> {
-    Event::Apply(DeserializeGuard(Ok(object)))
+fn loose<K: serde::Serialize>(object: &K) -> Loose<K> {
+    Loose::of(object).expect("an object")
+}
+
+fn applied<K: serde::Serialize>(object: K) -> Event<Loose<K>> {
+    Event::Apply(loose(&object))
+}
+
+/// `object` without a field that its spec must have.
+fn unreadable<K: serde::Serialize>(object: &K, field: &str) -> Loose<K> {
+    let mut value = serde_json::to_value(object).expect("JSON");
+    value["spec"].as_object_mut().expect("a spec").remove(field);
+    serde_json::from_value(value).expect("an object")
 }
 
 fn workspace(version: u64, secret: Option<&str>) -> Workspace {
@@ -176,9 +186,9 @@ fn a_finished_task_is_woken_by_nothing_that_it_names() {
 fn a_job_wakes_its_task_which_is_no_longer_urgent() {
     let mut world = World::default();
     world.on_task(applied(task("a", 1, json!({}))));
-    assert_eq!(world.on_job(Event::Apply(job("a-1", "a"))), [normal("a")]);
+    assert_eq!(world.on_job(Event::Apply(job("a-1", "a").into())), [normal("a")]);
     assert_eq!(jobs_of(&world, "a"), ["a-1"]);
-    assert_eq!(world.on_job(Event::Delete(job("a-1", "a"))), [urgent("a")]);
+    assert_eq!(world.on_job(Event::Delete(job("a-1", "a").into())), [urgent("a")]);
     assert!(jobs_of(&world, "a").is_empty());
 }
 
@@ -189,7 +199,7 @@ fn a_job_that_only_claims_a_task_by_label_is_not_its_job() {
     let mut foreign = job("foreign", "a");
     foreign.metadata.owner_references = None;
     foreign.metadata.labels = Some([(axon_api::labels::TASK_UID.to_owned(), "a-uid".to_owned())].into());
-    assert_eq!(world.on_job(Event::Apply(foreign)), []);
+    assert_eq!(world.on_job(Event::Apply(foreign.into())), []);
     assert!(jobs_of(&world, "a").is_empty());
 }
 
@@ -199,7 +209,7 @@ fn an_own_write_is_seen_before_its_echo_which_wakes_nobody() {
     let created = task("a", 1, json!({}));
     world.on_task(applied(created.clone()));
     let written = in_phase(created.clone(), 9, Phase::Running);
-    world.note_task(written.clone());
+    world.note_task(&loose(&written));
     let seen = world
         .gather(&key("a"))
         .expect("a Task")
@@ -216,11 +226,11 @@ fn an_own_write_does_not_bring_back_what_is_gone() {
     let mut world = World::default();
     let created = task("a", 1, json!({}));
     world.on_task(applied(created.clone()));
-    world.on_job(Event::Delete(job("a-1", "a")));
+    world.on_job(Event::Delete(job("a-1", "a").into()));
     world.note_job(job("a-1", "a"));
     assert!(jobs_of(&world, "a").is_empty());
-    world.on_task(Event::Delete(DeserializeGuard(Ok(created.clone()))));
-    world.note_task(created);
+    world.on_task(Event::Delete(loose(&created)));
+    world.note_task(&loose(&created));
     assert!(world.gather(&key("a")).is_none());
 }
 
@@ -228,11 +238,8 @@ fn an_own_write_does_not_bring_back_what_is_gone() {
 fn a_task_that_cannot_be_read_leaves_the_others_alone() {
     let mut world = World::default();
     world.on_task(applied(task("good", 1, json!({}))));
-    let invalid = InvalidObject {
-        error: "missing field `prompt`".to_owned(),
-        metadata: task("bad", 2, json!({})).metadata,
-    };
-    assert_eq!(world.on_task(Event::Apply(DeserializeGuard(Err(invalid)))), []);
+    let invalid = unreadable(&task("bad", 2, json!({})), "prompt");
+    assert_eq!(world.on_task(Event::Apply(invalid)), []);
     assert!(world.gather(&key("good")).is_some());
     assert!(world.gather(&key("bad")).is_none());
 }
@@ -240,11 +247,7 @@ fn a_task_that_cannot_be_read_leaves_the_others_alone() {
 #[test]
 fn a_workspace_that_cannot_be_read_says_why() {
     let mut world = World::default();
-    let invalid = InvalidObject {
-        error: "missing field `repo`".to_owned(),
-        metadata: workspace(1, None).metadata,
-    };
-    world.on_workspace(Event::Apply(DeserializeGuard(Err(invalid))));
+    world.on_workspace(Event::Apply(unreadable(&workspace(1, None), "repo")));
     let known = world.workspace(&key("ws"));
     assert!(matches!(known, Known::Invalid(why) if why.contains("repo")));
 }
@@ -276,11 +279,11 @@ fn a_listing_tells_who_was_deleted_while_nobody_watched() {
     world.on_task(applied(task("dependent", 1, json!({ "dependsOn": ["gone"] }))));
     world.on_task(applied(task("gone", 2, json!({}))));
     world.on_task(Event::Init);
-    world.on_task(Event::InitApply(DeserializeGuard(Ok(task(
+    world.on_task(Event::InitApply(loose(&task(
         "dependent",
         1,
         json!({ "dependsOn": ["gone"] }),
-    )))));
+    ))));
     assert_eq!(world.on_task(Event::InitDone), [urgent("dependent")]);
     let dependencies = world.dependencies(&key("dependent"), &["gone".to_owned()]);
     assert_eq!(
@@ -297,7 +300,7 @@ fn the_census_counts_each_task_once_in_its_present_phase() {
     world.on_task(applied(in_phase(created.clone(), 2, Phase::Running)));
     assert_eq!(world.census.count(None), 0);
     assert_eq!(world.census.count(Some(Phase::Running)), 1);
-    world.on_task(Event::Delete(DeserializeGuard(Ok(created))));
+    world.on_task(Event::Delete(loose(&created)));
     assert_eq!(world.census.count(Some(Phase::Running)), 0);
 }
 
