@@ -6,7 +6,7 @@ use super::metadata;
 use super::registry::Resource;
 use super::route::Query;
 use super::status::{Cause, Failure};
-use super::{schema, typed};
+use super::{protobuf, schema, typed};
 
 /// The object in a body, with its apiVersion and kind checked, or filled in when absent.
 pub(crate) fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
@@ -15,6 +15,9 @@ pub(crate) fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Re
         "" | "application/json" | "*/*" => serde_json::from_slice(body).map_err(|error| error.to_string()),
         "application/yaml" | "application/x-yaml" | "text/yaml" => {
             serde_saphyr::from_slice(body).map_err(|error| error.to_string())
+        }
+        protobuf::MEDIA_TYPE if resource.group.is_empty() => {
+            protobuf::object(&resource.kind, body).ok_or_else(|| "it is not understood here as protobuf: send JSON".to_owned())
         }
         _ => {
             return Err(Failure::unsupported_media_type(

@@ -13,6 +13,7 @@ mod metadata;
 mod negotiate;
 mod openapi;
 mod patch;
+mod protobuf;
 mod registry;
 mod route;
 mod rules;
