@@ -10,7 +10,7 @@ pub const RUN_FILE: &str = "AXON_RUN_FILE";
 pub const WORKSPACE_DIR: &str = "AXON_WORKSPACE_DIR";
 /// The file to which the runner writes the outcome. Removed before the agent starts.
 pub const TERMINATION_FILE: &str = "AXON_TERMINATION_FILE";
-/// The directory with the runner, and where the `gh` wrapper is put on `PATH`.
+/// The directory with the runner.
 pub const BIN_DIR: &str = "AXON_BIN_DIR";
 
 /// File with the token of the workspace.

@@ -14,6 +14,8 @@ use crate::failure::{
     TERMINATED,
 };
 use crate::git::{Answer, Git, telling_line};
+use crate::head::is_branch_name;
+use crate::secrets::hide_user_information;
 use crate::{files, say};
 
 /// All branches, to where a clone puts them.
@@ -49,6 +51,16 @@ enum Start {
 
 /// Makes `directory` a checkout as `checkout` describes it.
 pub(crate) fn make(git: &Git, checkout: &Checkout, directory: &Path) -> Result<(), Failure> {
+    if let Some(branch) = checkout
+        .branch
+        .as_deref()
+        .filter(|branch| !is_branch_name(branch))
+    {
+        return Err(Failure::new(
+            INVALID_BRANCH,
+            format!("`{branch}` cannot be the name of a branch"),
+        ));
+    }
     clear(directory)?;
     fs::create_dir_all(directory).map_err(|error| {
         Failure::io(
@@ -64,7 +76,7 @@ pub(crate) fn make(git: &Git, checkout: &Checkout, directory: &Path) -> Result<(
     };
     doing.git(&["init", "--quiet"])?;
     doing.git(&["remote", "add", "--", "origin", &checkout.repo])?;
-    say(&format!("Reading {}", checkout.repo));
+    say(&format!("Reading {}", hide_user_information(&checkout.repo)));
     let remote = doing.remote()?;
     let start = start(checkout, &remote).ok_or_else(|| no_such_ref(checkout))?;
     doing.fetch(&start, &remote)?;
@@ -345,9 +357,6 @@ fn explain(checkout: &Checkout, errors: &str) -> Failure {
     if speaks_of_a_missing_ref(errors) {
         return no_such_ref(checkout);
     }
-    if errors.contains("not a valid branch name") || errors.contains("refusing to point HEAD outside") {
-        return Failure::new(INVALID_BRANCH, format!("failed to make the branch: {line}"));
-    }
     Failure::new(CLONE_FAILED, format!("failed to check out `{repo}`: {line}"))
 }
 
@@ -410,7 +419,6 @@ mod tests {
             ),
             ("fatal: write error: No space left on device", DISK_FULL),
             ("fatal: couldn't find remote ref refs/heads/x", REF_NOT_FOUND),
-            ("fatal: 'a..b' is not a valid branch name", INVALID_BRANCH),
             (
                 "fatal: unable to access 'https://h/': Could not resolve host: h",
                 CLONE_FAILED,

@@ -14,15 +14,15 @@ use axon_api::{paths, variables};
 
 use crate::checkout::is_commit;
 use crate::environment::Environment;
-use crate::failure::Failure;
 use crate::git::{self, Git, Patience};
 use crate::head::{self, Head};
 use crate::invocation::Invocation;
 use crate::launch::token_variable;
 use crate::private_directory::PrivateDirectory;
+use crate::secrets::{self, Secrets};
 use crate::signals::Interruption;
 use crate::url::RepositoryUrl;
-use crate::{complain, credential, secrets};
+use crate::{complain, credential};
 
 /// How long git may take, and then gh.
 const TIME: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ impl Tools {
         let private = match PrivateDirectory::create(&self.environment) {
             Ok(private) => private,
             Err(failure) => {
-                complain(&format!("axon: {failure}"));
+                self.complain(&failure.message);
                 answer(outcome, description, branch, here, &Remote::default());
                 return;
             }
@@ -91,8 +91,8 @@ impl Tools {
                 interruption,
                 &private,
             )
-            .unwrap_or_else(|failure| {
-                complain(&format!("axon: {failure}"));
+            .unwrap_or_else(|why| {
+                self.complain(&why);
                 Remote::default()
             });
         answer(outcome, description, branch, here, &remote);
@@ -108,6 +108,11 @@ impl Tools {
         }
     }
 
+    /// Says in the log, without any credential, why something is not known.
+    fn complain(&self, why: &str) {
+        complain(&format!("axon: {}", Secrets::of(&self.environment).hide(why)));
+    }
+
     fn remote(
         &self,
         repo: &str,
@@ -115,41 +120,27 @@ impl Tools {
         invocation: &Invocation,
         interruption: &Interruption,
         private: &PrivateDirectory,
-    ) -> Result<Remote, Failure> {
-        let Some(program) = self.git.clone() else {
-            return Err(Failure::new(
-                "",
-                "git is not on the PATH of the image: what was pushed is not known",
-            ));
+    ) -> Result<Remote, String> {
+        let failed = |why: &str| format!("failed to ask `{repo}` what was pushed: {why}");
+        let program = self
+            .git
+            .clone()
+            .ok_or_else(|| failed("git is not on the PATH of the image"))?;
+        let mut git = Git::new(program, &self.environment, private, repo, patience(interruption))
+            .map_err(|failure| failed(&failure.message))?;
+        let ask = |git: &Git, arguments: &[&str]| match git.run(private.path(), arguments) {
+            Ok(answer) if answer.ok() => Ok(answer.output),
+            Ok(answer) => Err(failed(&git::telling_line(&answer.errors))),
+            Err(error) => Err(failed(&error.to_string())),
         };
-        let failed =
-            |error: &std::io::Error| Failure::io("", format_args!("ask `{repo}` what was pushed"), error);
-        let mut git = Git::new(program, &self.environment, private, repo, patience(interruption))?;
         // The repository is named before it is made, so that none is looked for around it.
         git.set("GIT_DIR", private.path().join("question.git"));
-        let answer = git
-            .run(private.path(), &["init", "--quiet", "--bare", "--template="])
-            .map_err(|error| failed(&error))?;
-        if !answer.ok() {
-            return Err(Failure::new("", git::telling_line(&answer.errors)));
-        }
+        ask(&git, &["init", "--quiet", "--bare", "--template="])?;
         git.add_settings(&credential::settings(repo, &self.environment, invocation));
         let name = branch.map(|branch| format!("refs/heads/{branch}"));
         let mut arguments = vec!["ls-remote", "--symref", "--", repo, "HEAD"];
         arguments.extend(name.as_deref());
-        let answer = git
-            .run(private.path(), &arguments)
-            .map_err(|error| failed(&error))?;
-        if !answer.ok() {
-            return Err(Failure::new(
-                "",
-                format!(
-                    "failed to ask `{repo}` what was pushed: {}",
-                    git::telling_line(&answer.errors)
-                ),
-            ));
-        }
-        Ok(read(&answer.output, name.as_deref()))
+        Ok(read(&ask(&git, &arguments)?, name.as_deref()))
     }
 
     /// The open pull requests from `branch`, in the repository itself and upstream. gh may be absent,

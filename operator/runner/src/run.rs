@@ -42,7 +42,10 @@ pub(crate) fn run(invocation: &Invocation) -> ExitCode {
     let mut last = match attempt(&environment, invocation, &report) {
         Ok(last) => last,
         Err(failure) => {
-            complain(&format!("axon: {failure}"));
+            complain(&format!(
+                "axon: {}",
+                Secrets::of(&environment).hide(&failure.message)
+            ));
             Last {
                 outcome: failure.outcome(),
                 output: Output::standard().ok(),

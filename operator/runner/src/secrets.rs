@@ -79,7 +79,7 @@ pub(crate) fn token(environment: &Environment) -> Option<String> {
 }
 
 /// Replaces what stands between `://` and `@` of each URL in `text`.
-fn hide_user_information(text: &str) -> String {
+pub(crate) fn hide_user_information(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

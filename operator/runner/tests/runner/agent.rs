@@ -1,3 +1,5 @@
+//! How agents end, and what is reported of them.
+
 use std::fs;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! What `prepare` checks out, and what it refuses.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -1,3 +1,5 @@
+//! The token of the workspace: who gets it, and where it never stands.
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

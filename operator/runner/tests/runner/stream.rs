@@ -1,3 +1,5 @@
+//! The streams of the real CLIs, and output and prompts of every size and kind.
+
 use std::fs::File;
 use std::path::PathBuf;
 
