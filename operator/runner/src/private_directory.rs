@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use crate::environment::Environment;
 use crate::failure::{Failure, SETUP_FAILED};
 
+/// A few small files and an empty repository find room in this many bytes.
+const ROOM: usize = 64 * 1024;
+
 /// A directory with mode 0700 and a name that cannot be guessed.
 #[derive(Debug)]
 pub(crate) struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
-    /// Makes one in `TMPDIR`, or in the home where there is no writable `TMPDIR`.
+    /// Makes one in `TMPDIR`, or in the home where `TMPDIR` cannot be written to or is full.
     pub(crate) fn create(environment: &Environment) -> Result<Self, Failure> {
         let temporary = environment
             .path("TMPDIR")
@@ -45,7 +48,12 @@ impl PrivateDirectory {
         File::open("/dev/urandom")?.read_exact(&mut random)?;
         let path = parent.join(format!("axon-{:016x}", u64::from_ne_bytes(random)));
         DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        let directory = Self(path);
+        // Where there is no space a directory can still be made, and nothing be put into it.
+        let probe = directory.path().join("probe");
+        fs::write(&probe, vec![0; ROOM])?;
+        fs::remove_file(probe)?;
+        Ok(directory)
     }
 
     pub(crate) fn path(&self) -> &Path {
