@@ -112,6 +112,8 @@ pub(super) struct Reports {
     pub(super) main: Vec<Report>,
     /// Why the pod failed, when that is not because of a container.
     pub(super) failure: Option<(String, String)>,
+    /// Why the pod has no place yet.
+    pub(super) unscheduled: Option<String>,
 }
 
 impl Reports {
@@ -132,6 +134,7 @@ impl Reports {
                 .collect(),
             main: spec.containers.into_iter().map(report).collect(),
             failure: None,
+            unscheduled: None,
         }
     }
 
@@ -187,17 +190,24 @@ impl Reports {
         } else {
             "ContainersNotInitialized"
         };
-        let conditions = conditions(
+        let mut conditions = conditions(
             former,
             now,
             &[
-                ("PodScheduled", true, ""),
+                ("PodScheduled", self.unscheduled.is_none(), "Unschedulable"),
                 ("Initialized", initialized, not_initialized),
                 ("ContainersReady", ready, not_ready),
                 ("Ready", ready, not_ready),
             ],
         );
+        for condition in conditions
+            .iter_mut()
+            .filter(|condition| condition.type_ == "PodScheduled")
+        {
+            condition.message.clone_from(&self.unscheduled);
+        }
         let started = former.and_then(|status| status.start_time.clone());
+        let start_time = self.unscheduled.is_none().then(|| started.unwrap_or(Time(now)));
         PodStatus {
             phase: Some(phase.to_owned()),
             reason: self.failure.as_ref().map(|(reason, _)| reason.clone()),
@@ -206,7 +216,7 @@ impl Reports {
             init_container_statuses: Some(self.init.iter().map(init_status).collect())
                 .filter(|statuses: &Vec<_>| !statuses.is_empty()),
             container_statuses: Some(self.main.iter().map(container_status).collect()),
-            start_time: Some(started.unwrap_or(Time(now))),
+            start_time,
             qos_class: Some("BestEffort".to_owned()),
             ..PodStatus::default()
         }
@@ -300,6 +310,7 @@ mod tests {
             init: list(init),
             main: list(main),
             failure: None,
+            unscheduled: None,
         }
     }
 
@@ -347,6 +358,30 @@ mod tests {
         assert_eq!(time("Ready"), Some(later));
         assert_eq!(time("DisruptionTarget"), None);
         assert_eq!(second.start_time, Some(Time(Timestamp::UNIX_EPOCH)));
+    }
+
+    #[test]
+    fn a_pod_that_waits_for_its_turn_says_so_until_it_has_come() {
+        let mut waiting = reports(&[], &[State::initializing()]);
+        waiting.unscheduled = Some("16 pods run".to_owned());
+        let before = waiting.status(None, Timestamp::UNIX_EPOCH);
+        assert_eq!(before.start_time, None);
+        let scheduled = |status: &PodStatus| {
+            let conditions = status.conditions.clone().unwrap_or_default();
+            let found = conditions
+                .into_iter()
+                .find(|condition| condition.type_ == "PodScheduled");
+            found.map(|condition| (condition.status, condition.reason, condition.message))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            scheduled(&before),
+            Some(("False".to_owned(), text("Unschedulable"), text("16 pods run")))
+        );
+        waiting.unscheduled = None;
+        let after = waiting.status(Some(&before), Timestamp::UNIX_EPOCH);
+        assert_eq!(scheduled(&after), Some(("True".to_owned(), None, None)));
+        assert!(after.start_time.is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::errno::Errno;
@@ -22,6 +23,9 @@ use signal_hook::iterator::Signals;
 
 use super::process::{Identity, children, kill_descendants};
 use super::record::{Claim, Exit, Files, Problem};
+
+/// How long to wait for room on a full disk.
+const WHILE_FULL: Duration = Duration::from_secs(1);
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +96,20 @@ fn supervise(files: &Files) -> io::Result<()> {
             exit(&claim, 128, None, Some(Problem::NotStarted(problem)))
         }
     };
-    files.write_exit(&exit)
+    write_down(files, &exit)
+}
+
+/// Writes the end, as soon as that can be done: on a full disk the outcome would be lost otherwise.
+/// The plane kills a supervisor that it no longer wants to wait for.
+fn write_down(files: &Files, exit: &Exit) -> io::Result<()> {
+    loop {
+        match files.write_exit(exit) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                std::thread::sleep(WHILE_FULL);
+            }
+            written => return written,
+        }
+    }
 }
 
 fn exit(claim: &Claim, exit_code: i32, signal: Option<i32>, problem: Option<Problem>) -> Exit {

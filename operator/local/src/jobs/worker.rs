@@ -16,7 +16,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt as _};
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, SemaphorePermit, watch};
 
 use super::container::{agent_type, installs_the_runner, launch, start};
 use super::context::Context;
@@ -133,11 +133,7 @@ impl Worker {
     /// Runs the containers that have not been run, and reports all of them.
     async fn run(&self) {
         let begun = self.files().iter().any(|files| files.read_claim().is_some());
-        let _permit = if begun {
-            self.context.permits.try_acquire().ok()
-        } else {
-            self.context.permits.acquire().await.ok()
-        };
+        let _permit = self.permit(begun).await;
         let outcome = tokio::select! {
             biased;
             outcome = self.run_containers(begun) => outcome,
@@ -153,7 +149,23 @@ impl Worker {
         self.publish().await;
     }
 
+    /// Waits until the pod may run. What runs already is not held up.
+    async fn permit(&self, begun: bool) -> Option<SemaphorePermit<'_>> {
+        let permits = &self.context.permits;
+        let at_once = permits.try_acquire().ok();
+        if begun || at_once.is_some() {
+            return at_once;
+        }
+        let message = "as many pods run as this machine runs at once";
+        self.progress.lock().await.reports.unscheduled = Some(message.to_owned());
+        self.publish().await;
+        let permit = permits.acquire().await.ok();
+        self.progress.lock().await.reports.unscheduled = None;
+        permit
+    }
+
     async fn run_containers(&self, begun: bool) -> Result<(), Obstacle> {
+        self.check_names()?;
         let sandbox = self.sandbox().await?;
         volumes::private_folder(&self.folder)?;
         if begun {
@@ -179,6 +191,25 @@ impl Worker {
             end?;
         }
         Ok(())
+    }
+
+    /// Names become names of files.
+    fn check_names(&self) -> Result<(), Obstacle> {
+        let volumes = self
+            .pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.volumes.iter().flatten());
+        let names = self.containers().map(|container| container.name.as_str());
+        match names
+            .chain(volumes.map(|volume| volume.name.as_str()))
+            .find(|name| !is_plain(name))
+        {
+            Some(name) => Err(Obstacle::unsupported(format!(
+                "`{name}` is no name for a container or volume"
+            ))),
+            None => Ok(()),
+        }
     }
 
     async fn sandbox(&self) -> Result<Sandbox, Obstacle> {
@@ -366,10 +397,8 @@ impl Worker {
             }
             pause.wait().await;
         }
-        let first = progress
-            .former
-            .as_ref()
-            .is_none_or(|former| former.start_time.is_none());
+        let started = |status: &PodStatus| status.start_time.is_some();
+        let first = started(&status) && !progress.former.as_ref().is_some_and(started);
         progress.former = Some(status);
         drop(progress);
         if first {
@@ -403,7 +432,7 @@ impl Worker {
 
     fn files(&self) -> Vec<Files> {
         self.containers()
-            .filter(|container| !installs_the_runner(container))
+            .filter(|container| !installs_the_runner(container) && is_plain(&container.name))
             .map(|container| Files::new(&self.folder, &container.name))
             .collect()
     }
@@ -493,6 +522,12 @@ fn may_start(view: &View) -> bool {
     };
     let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
     gates.is_none_or(Vec::is_empty) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether a name is a DNS label (RFC 1123).
+fn is_plain(name: &str) -> bool {
+    let label = |character: char| matches!(character, 'a'..='z' | '0'..='9' | '-');
+    !name.is_empty() && name.chars().all(label)
 }
 
 /// Whether the pod's phase is final.
