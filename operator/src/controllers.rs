@@ -25,7 +25,7 @@ use crate::world::SharedWorld;
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Of the rounds at work at once, one in so many may be of a Task that is not urgent.
-const NORMAL_PART: usize = 4;
+const NORMAL_PART: usize = 2;
 
 /// Runs all controllers until `shutdown` resolves.
 ///

@@ -29,13 +29,18 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take to be sent.
 const WRITE: Duration = Duration::from_secs(30);
 
+/// Threads at most: the work is waiting for the server, and each thread's heap costs memory.
+const MOST_THREADS: usize = 4;
+
 /// Runs the controllers until the process is told to end.
 pub(crate) fn run(options: RunOptions) -> anyhow::Result<()> {
     start_log(&options.log)?;
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MOST_THREADS))
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
