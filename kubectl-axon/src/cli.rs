@@ -133,8 +133,6 @@ enum Verb {
     Version(verbs::version::VersionArgs),
     Completion(verbs::completion::CompletionArgs),
     Local(verbs::local::LocalArgs),
-    #[command(name = "__complete", alias = "__completeNoDesc", hide = true)]
-    Complete(verbs::completion::CompleteArgs),
 }
 
 /// What a verb may ask for.
@@ -151,12 +149,17 @@ pub(crate) fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // These two are started by Axon itself, with arguments that clap must not look at.
+    // These are started by Axon itself and by kubectl, with arguments that clap must not look at.
     if let Some(exit) = verbs::local::inner_program(&arguments) {
         return exit;
     }
+    if let Some(words) = verbs::completion::words_of_kubectl(&arguments) {
+        return end(verbs::completion::complete(words));
+    }
     if std::env::var_os("COMPLETE").is_some() {
-        clap_complete::CompleteEnv::with_factory(command).complete();
+        clap_complete::CompleteEnv::with_factory(command)
+            .bin(invocation::program())
+            .complete();
     }
     let cli = match command()
         .try_get_matches_from(arguments)
@@ -174,7 +177,12 @@ pub(crate) fn main() -> ExitCode {
             .into();
         }
     };
-    match run(cli) {
+    end(run(cli))
+}
+
+/// Says what went wrong, if something did, and gives the exit code.
+fn end(result: Result<Exit>) -> ExitCode {
+    match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !failure.is_silent() {
@@ -198,7 +206,6 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::Init(args) => verbs::init::init(&global, &args),
         Verb::Version(args) => verbs::version::version(global, &args),
         Verb::Completion(args) => verbs::completion::completion(&args),
-        Verb::Complete(args) => verbs::completion::complete(&args),
         Verb::Local(args) => verbs::local::local(&args),
     }
 }

@@ -25,6 +25,14 @@ pub(crate) fn name() -> &'static str {
     NAME.get_or_init(|| name_of(std::env::args_os().next().as_deref()))
 }
 
+/// The name of the file by which this program is found on `PATH`.
+pub(crate) fn program() -> &'static str {
+    match name() {
+        "axon" => "axon",
+        _ => "kubectl-axon",
+    }
+}
+
 fn name_of(program: Option<&OsStr>) -> &'static str {
     let plugin = program
         .map(Path::new)

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
+use tokio::signal::unix::Signal;
 
 use crate::cluster::Cluster;
 use crate::exit::Exit;
@@ -21,7 +22,7 @@ use crate::log::render::{Renderer, headline};
 use crate::output::{self, Format};
 use crate::resources::Kind;
 use crate::table::Table;
-use crate::text::one_line;
+use crate::text::{one_line, without_hints};
 use crate::watch::{self, Sighting};
 use crate::{ages, invocation};
 
@@ -52,7 +53,12 @@ enum End {
 }
 
 /// Watches the Tasks to their ends, one after the other, and prints how they ended.
-pub(crate) async fn watch(cluster: &Cluster, tasks: &[Watched], format: Option<&Format>) -> Result<Exit> {
+pub(crate) async fn watch(
+    cluster: &Cluster,
+    interrupt: &mut Signal,
+    tasks: &[Watched],
+    format: Option<&Format>,
+) -> Result<Exit> {
     let mut ended = Vec::new();
     let mut exit = Exit::Success;
     for watched in tasks {
@@ -65,7 +71,7 @@ pub(crate) async fn watch(cluster: &Cluster, tasks: &[Watched], format: Option<&
         };
         let end = tokio::select! {
             end = watch_one(&cluster, watched) => end?,
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupt.recv() => {
                 interrupted(&watched.name);
                 return Ok(Exit::Interrupted);
             }
@@ -123,6 +129,9 @@ fn tell(task: &Task) {
     }
     let name = task.name_any();
     output::note(format!("error: task `{name}` is {}", follow::describe(task)));
+    for hint in without_hints(&status.message.unwrap_or_default()).1 {
+        output::note(hint);
+    }
     output::note(format!(
         "hint: {} shows its log",
         invocation::command(&format!("logs {name}"))
@@ -365,7 +374,8 @@ fn state_line(task: &Task) -> String {
         task.name_any(),
         status.phase.unwrap_or(Phase::Pending)
     );
-    for word in [status.reason, status.message].into_iter().flatten() {
+    let message = status.message.map(|message| without_hints(&message).0);
+    for word in [status.reason, message].into_iter().flatten() {
         line.push(' ');
         line.push_str(&one_line(&word));
     }

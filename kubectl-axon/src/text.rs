@@ -7,6 +7,13 @@ pub(crate) fn one_line(text: &str) -> String {
     printable(joined.trim())
 }
 
+/// A message without the lines `hint: ...` at its end, in one line, and these hints.
+pub(crate) fn without_hints(message: &str) -> (String, Vec<String>) {
+    let (hints, lines): (Vec<&str>, Vec<&str>) = message.lines().partition(|line| line.starts_with("hint: "));
+    let hints = hints.into_iter().map(one_line).collect();
+    (one_line(&lines.join("\n")), hints)
+}
+
 /// The text with its lines, without anything else that a terminal obeys.
 pub(crate) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
@@ -45,7 +52,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
                 candidate,
             )
         })
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -76,6 +83,15 @@ mod tests {
         assert_eq!(printable("x\u{202e}y\u{9b}z"), "x\\u{202e}y\\u{9b}z");
         assert_eq!(one_line(" a\r\nb\tc\r"), "a b c");
         assert_eq!(one_line("äöü 漢字 🙂"), "äöü 漢字 🙂");
+    }
+
+    #[test]
+    fn hints_are_told_apart_from_the_message() {
+        let (message, hints) = without_hints("no `x`\nat all\nhint: make one\n");
+        assert_eq!(
+            (message.as_str(), hints),
+            ("no `x` at all", vec!["hint: make one".to_owned()])
+        );
     }
 
     #[test]

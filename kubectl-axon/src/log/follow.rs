@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result};
 use crate::invocation;
-use crate::text::one_line;
+use crate::text::without_hints;
 use crate::watch::{self, Sighting};
 
 /// The containers of an agent's pod that have something to say, in the order of their start.
@@ -242,10 +242,11 @@ fn next(known: &Known, choice: Choice<'_>) -> Next {
 pub(crate) fn describe(task: &Task) -> String {
     let status = task.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or(Phase::Pending);
-    match (status.reason, status.message) {
-        (Some(reason), Some(message)) => format!("{phase} ({reason}: {})", one_line(&message)),
+    let message = status.message.map(|message| without_hints(&message).0);
+    match (status.reason, message) {
+        (Some(reason), Some(message)) => format!("{phase} ({reason}: {message})"),
         (Some(reason), None) => format!("{phase} ({reason})"),
-        (None, Some(message)) => format!("{phase} ({})", one_line(&message)),
+        (None, Some(message)) => format!("{phase} ({message})"),
         (None, None) => phase.to_string(),
     }
 }

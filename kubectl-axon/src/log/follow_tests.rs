@@ -57,7 +57,9 @@ fn done(containers: &[&str]) -> BTreeSet<(String, String)> {
 #[test]
 fn a_task_without_a_pod_is_waited_for_with_its_reason() {
     let known = Known {
-        task: Some(task(&json!({"phase": "Waiting", "reason": "WorkspaceNotFound", "message": "no `w`"}))),
+        task: Some(task(
+            &json!({"phase": "Waiting", "reason": "WorkspaceNotFound", "message": "no `w`"}),
+        )),
         listed: true,
         ..Known::default()
     };

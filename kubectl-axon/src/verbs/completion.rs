@@ -41,10 +41,7 @@ pub(crate) fn completion(args: &CompletionArgs) -> Result<Exit> {
         Shell::Zsh => &Zsh,
         Shell::Fish => &Fish,
     };
-    let program = match invocation::name() {
-        "axon" => "axon",
-        _ => "kubectl-axon",
-    };
+    let program = invocation::program();
     let mut script = Vec::new();
     shell
         .write_registration("COMPLETE", program, program, program, &mut script)
@@ -53,30 +50,35 @@ pub(crate) fn completion(args: &CompletionArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Answer kubectl, which completes its plugins by Cobra's protocol
-#[derive(Args)]
-pub(crate) struct CompleteArgs {
-    /// The words after `kubectl axon`, the last of them unfinished
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<OsString>,
+/// The words that kubectl wants to be completed: `kubectl axon __complete WORDS...`.
+pub(crate) fn words_of_kubectl(arguments: &[OsString]) -> Option<&[OsString]> {
+    let (verb, words) = arguments.get(1..)?.split_first()?;
+    (verb == "__complete" || verb == "__completeNoDesc").then_some(words)
 }
 
 /// Cobra's directive that file names are no candidates (`ShellCompDirectiveNoFileComp`).
 const NO_FILES: u8 = 4;
 
-pub(crate) fn complete(args: &CompleteArgs) -> Result<Exit> {
-    let mut words = vec![OsString::from("axon")];
-    words.extend(args.words.iter().cloned());
-    if words.len() == 1 {
-        words.push(OsString::new());
+/// Answers kubectl, which completes its plugins by Cobra's protocol: a candidate a line, and a
+/// directive at the end. The last word is the unfinished one.
+pub(crate) fn complete(words: &[OsString]) -> Result<Exit> {
+    let unfinished = words.last().cloned().unwrap_or_default();
+    let flags_are_wanted = unfinished.to_string_lossy().starts_with('-');
+    let mut line = vec![OsString::from(invocation::program())];
+    line.extend(words.iter().cloned());
+    if words.is_empty() {
+        line.push(OsString::new());
     }
-    let last = words.len() - 1;
+    let last = line.len() - 1;
     let folder = std::env::current_dir().ok();
-    let candidates =
-        engine::complete(&mut cli::command(), words, last, folder.as_deref()).unwrap_or_default();
+    let candidates = engine::complete(&mut cli::command(), line, last, folder.as_deref()).unwrap_or_default();
     let mut text = String::new();
     for candidate in candidates {
-        text.push_str(&candidate.get_value().to_string_lossy());
+        let value = candidate.get_value().to_string_lossy();
+        if value.starts_with('-') && !flags_are_wanted {
+            continue;
+        }
+        text.push_str(&value);
         if let Some(help) = candidate.get_help() {
             text.push('\t');
             text.push_str(help.to_string().lines().next().unwrap_or_default());

@@ -18,7 +18,7 @@ use crate::log::follow;
 use crate::progress::duration;
 use crate::resources::{Kind, targets};
 use crate::table::Table;
-use crate::text::{one_line, printable};
+use crate::text::{printable, without_hints};
 use crate::{ages, complete, invocation, output};
 
 /// Show all that is known of a task or workspace
@@ -178,12 +178,12 @@ fn task_text(task: &Task, events: &[Event], now: Timestamp) -> String {
 fn sentence(task: &Task, now: Timestamp) -> String {
     let name = task.name_any();
     let status = task.status.clone().unwrap_or_default();
-    let message = status
-        .message
-        .as_deref()
-        .map(one_line)
-        .filter(|message| !message.is_empty());
-    let because = message.map(|message| format!(": {message}")).unwrap_or_default();
+    let message = without_hints(status.message.as_deref().unwrap_or_default()).0;
+    let because = if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    };
     let time = duration(task, now);
     match status.phase {
         None => format!("Task `{name}` is not looked at yet: no operator has seen it."),

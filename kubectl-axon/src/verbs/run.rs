@@ -7,6 +7,7 @@ use axon_api::kinds::task::CredentialsType;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::apply::{self, Keep};
 use crate::cli::Context;
@@ -235,11 +236,11 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit> {
         if wanted.len() > 1 {
             check(&cluster, &wanted, args).await?;
         }
+        if args.watch {
+            return write_and_watch(&cluster, &wanted, args).await;
+        }
         let written = write(&cluster, &wanted, Keep::Yes, args).await?;
         let watched: Vec<Watched> = written.iter().filter_map(Watched::of).collect();
-        if args.watch {
-            return progress::watch(&cluster, &watched, args.output.as_ref()).await;
-        }
         if let ([task], None) = (watched.as_slice(), &args.output) {
             output::note(format!(
                 "follow it with {}",
@@ -248,6 +249,25 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit> {
         }
         Ok(Exit::Success)
     })
+}
+
+/// Creates the objects and follows the Tasks. From before the first is created, Ctrl-C ends only
+/// this program, and says what becomes of the Tasks.
+async fn write_and_watch(cluster: &Cluster, wanted: &[Wanted], args: &RunArgs) -> Result<Exit> {
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::new(format!("failed to listen for Ctrl-C: {error}")))?;
+    let written = tokio::select! {
+        written = write(cluster, wanted, Keep::Yes, args) => written?,
+        _ = interrupt.recv() => {
+            output::note(format!(
+                "interrupted while the task was being created: {} shows whether it was",
+                invocation::command("get")
+            ));
+            return Ok(Exit::Interrupted);
+        }
+    };
+    let watched: Vec<Watched> = written.iter().filter_map(Watched::of).collect();
+    progress::watch(cluster, &mut interrupt, &watched, args.output.as_ref()).await
 }
 
 /// Asks the server about each object without keeping it.
