@@ -182,7 +182,7 @@ impl Place<'_> {
         let writable: Vec<PathBuf> = self.local_repository(&variables).into_iter().collect();
         let working_directory = self.container.working_dir.as_deref().unwrap_or("/");
         let confinement = Confinement {
-            home: context.home.as_deref(),
+            homes: &context.homes,
             plane: context.directory.root(),
             search_path: &search_path,
             readable: &readable,

@@ -17,8 +17,8 @@ pub(super) struct Context {
     pub(super) program: PathBuf,
     /// What every container's environment starts from.
     pub(super) environment: BTreeMap<String, String>,
-    /// The user's home.
-    pub(super) home: Option<PathBuf>,
+    /// The user's homes: what the environment says, and what the system says.
+    pub(super) homes: Vec<PathBuf>,
     pub(super) node_name: String,
     /// One permit for each pod that may run.
     pub(super) permits: Semaphore,

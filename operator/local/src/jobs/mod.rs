@@ -65,7 +65,7 @@ pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         ),
-        home: std::env::var_os("HOME").map(PathBuf::from),
+        homes: homes(),
         node_name: node_name(),
         permits: Semaphore::new(options.parallel_pods.max(1)),
         configuration,
@@ -99,6 +99,17 @@ async fn count_changes(client: Client, changes: watch::Sender<u64>) {
             std::future::ready(())
         })
         .await;
+}
+
+/// The user's homes: what the environment says, and what the system says.
+fn homes() -> Vec<PathBuf> {
+    let said = std::env::var_os("HOME").map(PathBuf::from);
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current());
+    let known = user.ok().flatten().map(|user| user.dir);
+    said.into_iter()
+        .chain(known)
+        .filter(|home| home.is_absolute())
+        .collect()
 }
 
 /// The name of this machine.

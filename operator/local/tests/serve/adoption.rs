@@ -4,7 +4,10 @@ use std::fs;
 
 use axon_api::kinds::task::{Phase, Task};
 
-use crate::harness::{Plane, create, on_a_plane, open, reaches, script, until};
+use k8s_openapi::api::core::v1::Pod;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Plane, create, on_a_plane, open, output, phase, pod, reaches, script, until};
 
 fn phase_of(task: Option<&Task>) -> Option<Phase> {
     task?.status.as_ref()?.phase
@@ -69,6 +72,39 @@ fn an_agent_that_ended_without_a_plane_is_reported_by_the_next_one() {
         let status = task.status.expect("a status");
         assert_eq!(status.exit_code, Some(3));
         assert_eq!(fs::read_to_string(&starts).expect("written"), "started\n");
+    });
+}
+
+#[test]
+fn a_container_whose_supervisor_is_killed_runs_on_and_is_reported_as_lost() {
+    on_a_plane(|plane: Plane| async move {
+        let gate = plane.gate("gate");
+        let numbers = plane.file("numbers");
+        let command = format!(
+            "echo $PPID > {0}.draft; mv {0}.draft {0}; read line < {1}; echo end",
+            numbers.display(),
+            gate.display()
+        );
+        let client = plane.client().await;
+        create::<Pod>(&client, pod("orphan", "none", &["sh", "-c", &command])).await;
+        until(|| numbers.exists()).await;
+        let supervisor = fs::read_to_string(&numbers).expect("written");
+        let supervisor = supervisor.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(supervisor.expect("a process"), Signal::KILL).expect("killed");
+
+        open(&gate).await;
+        let lost = reaches(&client, "orphan", |pod: Option<&Pod>| {
+            matches!(phase(pod), Some("Succeeded" | "Failed"))
+        })
+        .await;
+        let status = lost.status.and_then(|status| status.container_statuses);
+        let state = status.and_then(|mut statuses| statuses.pop()?.state?.terminated);
+        let terminated = state.expect("terminated");
+        assert_eq!(
+            (terminated.exit_code, terminated.message.as_deref()),
+            (137, Some("lost"))
+        );
+        assert_eq!(output(&client, "orphan").await, "end\n");
     });
 }
 

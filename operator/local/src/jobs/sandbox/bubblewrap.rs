@@ -12,8 +12,8 @@ use crate::jobs::mounts::{Access, Mount};
 
 /// What one container may see.
 pub(in crate::jobs) struct Confinement<'a> {
-    /// The user's home, which is hidden.
-    pub(in crate::jobs) home: Option<&'a Path>,
+    /// The user's homes, which are hidden: what the environment says, and what the system says.
+    pub(in crate::jobs) homes: &'a [PathBuf],
     /// The plane's folder, which is hidden.
     pub(in crate::jobs) plane: &'a Path,
     /// The folders of `PATH`. They stay, with what their links point to, also where they are in
@@ -122,11 +122,12 @@ impl Arguments {
 
 /// The folders that become empty. Links are left out: what they point to counts.
 fn hidden(confinement: &Confinement<'_>, machine: &impl Machine) -> BTreeSet<PathBuf> {
-    let home = confinement.home.filter(|home| home.parent().is_some());
+    let homes = confinement.homes.iter().map(PathBuf::as_path);
+    let homes = homes.filter(|home| home.parent().is_some());
     HIDDEN
         .iter()
         .map(Path::new)
-        .chain(home)
+        .chain(homes)
         .filter(|path| machine.kind(path) == Some(Kind::Folder))
         .map(|path| machine.resolved(path).unwrap_or_else(|| path.to_owned()))
         .collect()
@@ -161,8 +162,8 @@ fn shown(
     hidden: &BTreeSet<PathBuf>,
     machine: &impl Machine,
 ) -> BTreeSet<PathBuf> {
-    let home = confinement.home;
-    let whole_home = |path: &Path| hidden.contains(path) || home.is_some_and(|home| home.starts_with(path));
+    let homes = confinement.homes;
+    let whole_home = |path: &Path| hidden.contains(path) || homes.iter().any(|home| home.starts_with(path));
     let mut shown = BTreeSet::new();
     let mut show = |path: PathBuf| {
         if lies_in(&path, hidden) && !whole_home(&path) && machine.kind(&path).is_some() {
@@ -174,12 +175,16 @@ fn shown(
         let Some(resolved) = machine.resolved(folder) else {
             continue;
         };
+        let is_hidden = lies_in(&resolved, hidden);
         for entry in machine.entries(&resolved) {
-            if !matches!(machine.kind(&entry), Some(Kind::Link(_))) {
-                continue;
-            }
-            if let Some(program) = machine.resolved(&entry) {
-                show(installation(&program, home));
+            // Out of the folders of the system, which have many links, only an absolute one leads
+            // to a home.
+            let leads_home = match machine.kind(&entry) {
+                Some(Kind::Link(target)) => is_hidden || lies_in(&target, hidden),
+                _ => false,
+            };
+            if leads_home && let Some(program) = machine.resolved(&entry) {
+                show(installation(&program, homes));
             }
         }
         show(resolved);
@@ -200,7 +205,7 @@ fn shown(
 /// The smallest folder without which an installed program does not run: the outermost
 /// `node_modules`, the folder above a `bin`, or else the folder that it is in. Never a folder that
 /// has more of the home in it than that, such as `~/.local`: then it is the program alone.
-fn installation(program: &Path, home: Option<&Path>) -> PathBuf {
+fn installation(program: &Path, homes: &[PathBuf]) -> PathBuf {
     let modules = program
         .ancestors()
         .filter(|ancestor| ancestor.ends_with("node_modules"))
@@ -216,7 +221,7 @@ fn installation(program: &Path, home: Option<&Path>) -> PathBuf {
     } else {
         folder
     };
-    let depth = home.and_then(|home| root.strip_prefix(home).ok());
+    let depth = homes.iter().find_map(|home| root.strip_prefix(home).ok());
     match depth.map(|below| below.components().count()) {
         Some(0 | 1) => program.to_owned(),
         _ => root.to_owned(),
@@ -254,6 +259,7 @@ pub(in crate::jobs) async fn probe() -> Bubblewrap {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::sync::OnceLock;
 
     /// A machine by its paths: a folder ends with `/`, a link says `path -> target`.
     struct Drawn(BTreeMap<PathBuf, Kind>);
@@ -293,6 +299,8 @@ mod tests {
             }
         }
     }
+
+    static HOMES: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
     const MACHINE: &[&str] = &[
         "/bin -> usr/bin",
@@ -336,7 +344,7 @@ mod tests {
         writable: &'a [PathBuf],
     ) -> Confinement<'a> {
         Confinement {
-            home: Some(Path::new("/home/me")),
+            homes: HOMES.get_or_init(|| vec![PathBuf::from("/home/me")]),
             plane: Path::new("/home/me/.axon/local"),
             search_path: search,
             readable: &[],
@@ -412,7 +420,7 @@ mod tests {
 
     #[test]
     fn an_installation_is_no_larger_than_it_has_to_be() {
-        let home = Path::new("/home/me");
+        let homes = [PathBuf::from("/home/me")];
         for (program, expected) in [
             (
                 "/home/me/n/lib/node_modules/a/node_modules/b/cli.js",
@@ -427,7 +435,7 @@ mod tests {
             ("/home/me/.opencode/v1/opencode", "/home/me/.opencode/v1"),
         ] {
             assert_eq!(
-                installation(Path::new(program), Some(home)),
+                installation(Path::new(program), &homes),
                 Path::new(expected),
                 "{program}"
             );
