@@ -58,6 +58,9 @@ pub(crate) fn prepare(
     let mut environment = original.clone();
     hide_own_variables(&mut environment);
     environment.set(variables::PROMPT_FILE, &prompt_file);
+    // Some agents believe this variable rather than ask the kernel where they are.
+    environment.set("PWD", &directory);
+    environment.remove("OLDPWD");
     if environment.path("HOME").is_none() {
         environment.set("HOME", private.path());
     }

@@ -367,7 +367,7 @@ impl World {
             let deleted = pod.metadata.deletion_timestamp.is_some();
             let next = match (&*phase(pod), deleted) {
                 ("Pending", true) => Some(json!({ "phase": "Failed" })),
-                ("Pending", false) if !gated => self.start(index, fate),
+                ("Pending", false) if !gated => Some(self.start(index, fate)),
                 ("Running", true) => Some(agent_end(143, "Error", &outcome(RunResult::Cancelled))),
                 ("Running", false) => match fate {
                     Fate::Succeeds => Some(agent_end(0, "Completed", &outcome(RunResult::Succeeded))),
@@ -384,17 +384,13 @@ impl World {
         }
     }
 
-    fn start(&mut self, index: usize, fate: Fate) -> Option<Value> {
+    fn start(&mut self, index: usize, fate: Fate) -> Value {
         match fate {
-            Fate::Prepares => Some(fixtures::container(
-                "Pending",
-                "prepare",
-                &json!({ "running": {} }),
-            )),
+            Fate::Prepares => fixtures::container("Pending", "prepare", &json!({ "running": {} })),
             Fate::FailsToPrepare => {
                 let mut end = fixtures::terminated(1, "Error", "");
                 end["terminated"]["finishedAt"] = at(self.now).to_string().into();
-                Some(fixtures::container("Failed", "prepare", &end))
+                fixtures::container("Failed", "prepare", &end)
             }
             _ => {
                 let uid = self.pods[index].metadata.uid.clone().unwrap_or_default();
@@ -403,7 +399,7 @@ impl World {
                         .push(format!("agent in {uid} started after the end"));
                 }
                 self.agents.push(uid);
-                Some(fixtures::running())
+                fixtures::running()
             }
         }
     }

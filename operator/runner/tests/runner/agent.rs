@@ -30,6 +30,19 @@ fn an_agent_that_branches_commits_and_pushes_is_reported_with_branch_and_commit(
 }
 
 #[test]
+fn an_agent_that_believes_the_variable_pwd_is_told_where_it_is() {
+    let mut place = Place::new();
+    place.set("PWD", "/elsewhere");
+    place.set("OLDPWD", "/before");
+    // A shell would set the variable by itself, awk does not.
+    let finished = place.prepare_and_run(&place.script_on_remote(
+        "#!/usr/bin/awk -f\nBEGIN { print \"[\" ENVIRON[\"PWD\"] \"|\" ENVIRON[\"OLDPWD\"] \"]\" }",
+    ));
+    let expected = format!("[{}|]", place.checkout().display());
+    assert!(finished.text().contains(&expected), "{finished:?}");
+}
+
+#[test]
 fn what_was_not_pushed_is_reported_as_not_pushed() {
     let place = Place::new();
     let finished = place.prepare_and_run(
