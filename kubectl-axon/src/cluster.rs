@@ -19,10 +19,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) client: Client,
+    pub(crate) server: Server,
     pub(crate) namespace: String,
 }
 
+/// What a client talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Cluster,
+    /// The plane on this machine.
+    Local,
+}
+
 impl Cluster {
+    /// Starts the plane on this machine again if it has ended, as when it was killed; a cluster has
+    /// its own people for that. Whoever waits for it tries again anyway.
+    pub(crate) async fn revive(&self) {
+        if self.server == Server::Local {
+            let _ = local::client().await;
+        }
+    }
+
     /// The objects of one kind in the namespace.
     pub(crate) fn api<K>(&self) -> Api<K>
     where
@@ -58,7 +75,15 @@ pub(crate) async fn connect(context: &Context) -> Result<Cluster> {
 
 /// Connects to what the flags and defaults name.
 pub(crate) async fn connect_with(global: &Global, defaults: &Defaults) -> Result<Cluster> {
-    let client = if global.local {
+    if let Some(name) = namespace(global, defaults) {
+        check_namespace(name)?;
+    }
+    let server = if global.local {
+        Server::Local
+    } else {
+        Server::Cluster
+    };
+    let client = if server == Server::Local {
         local::client().await?
     } else {
         // Fails when a provider is installed already, which is as good.
@@ -70,7 +95,22 @@ pub(crate) async fn connect_with(global: &Global, defaults: &Defaults) -> Result
     };
     let namespace =
         namespace(global, defaults).map_or_else(|| client.default_namespace().to_owned(), str::to_owned);
-    Ok(Cluster { client, namespace })
+    Ok(Cluster {
+        client,
+        server,
+        namespace,
+    })
+}
+
+/// Names of namespaces are DNS-1123 labels; anything else would be part of a URL.
+fn check_namespace(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let bare = !name.starts_with('-') && !name.ends_with('-');
+    if (1..=63).contains(&name.len()) && bare && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("invalid namespace `{name}`"))
+        .hint("a namespace has at most 63 characters: lowercase letters, digits and `-`"))
 }
 
 /// The namespace as far as flags and config file name one.
@@ -223,6 +263,8 @@ fn broken_kubeconfig(error: &kube::config::KubeconfigError) -> Failure {
             "failed to read the kubeconfig `{}`: {cause}",
             path.display()
         )),
+        KubeconfigError::LoadContext(name) => Failure::new(format!("the kubeconfig has no context `{name}`"))
+            .hint("`kubectl config get-contexts` lists those that it has"),
         KubeconfigError::Parse(cause) => no_cluster(&format!(
             "failed to parse the kubeconfig: {}",
             cause.without_snippet()
@@ -251,6 +293,20 @@ mod tests {
         global.namespace = Some("from-flag".into());
         assert_eq!(namespace(&global, &defaults), Some("from-flag"));
         assert_eq!(namespace(&Global::default(), &Defaults::default()), None);
+    }
+
+    #[test]
+    fn a_namespace_cannot_lead_elsewhere() {
+        for (name, valid) in [
+            ("default", true),
+            ("a-1", true),
+            ("", false),
+            ("a/b", false),
+            ("-a", false),
+            ("A", false),
+        ] {
+            assert_eq!(check_namespace(name).is_ok(), valid, "{name:?}");
+        }
     }
 
     #[test]

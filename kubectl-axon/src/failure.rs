@@ -67,10 +67,12 @@ impl Failure {
     }
 
     fn status(action: &str, status: &kube::core::Status) -> Self {
-        let reason = if status.reason.is_empty() {
-            status.code.to_string()
-        } else {
+        // What is no Status, such as a proxy's page, has no reason but the library's words.
+        let is_status = !status.reason.is_empty() && !status.reason.contains(' ');
+        let reason = if is_status {
             status.reason.clone()
+        } else {
+            status.code.to_string()
         };
         let failure = Self::new(format!("failed to {action}: {} ({reason})", status.message));
         // A kind that the server does not know gives a 404 that names no object.

@@ -64,6 +64,7 @@ pub(crate) async fn watch(
     for watched in tasks {
         let cluster = Cluster {
             client: cluster.client.clone(),
+            server: cluster.server,
             namespace: watched
                 .namespace
                 .clone()
@@ -132,10 +133,18 @@ fn tell(task: &Task) {
     for hint in without_hints(&status.message.unwrap_or_default()).1 {
         output::note(hint);
     }
-    output::note(format!(
-        "hint: {} shows its log",
-        invocation::command(&format!("logs {name}"))
-    ));
+    let next = if status.pod_name.is_some() {
+        format!(
+            "hint: {} shows its log",
+            invocation::command(&format!("logs {name}"))
+        )
+    } else {
+        format!(
+            "hint: {} shows what is known",
+            invocation::command(&format!("describe task {name}"))
+        )
+    };
+    output::note(next);
 }
 
 fn print_ended(tasks: &[Task], format: Option<&Format>) -> Result<()> {
@@ -227,7 +236,10 @@ async fn phases(cluster: &Cluster, watched: &Watched, display: &RefCell<Display>
             Sighting::Seen(_) | Sighting::Gone(_) => return Ok(End::Deleted),
             Sighting::Listed if !seen => return Ok(End::Deleted),
             Sighting::Listed => {}
-            Sighting::Trouble(cause) => display.borrow_mut().trouble(&cause),
+            Sighting::Trouble(cause) => {
+                display.borrow_mut().trouble(&cause);
+                cluster.revive().await;
+            }
         }
     }
     Err(Failure::new(format!(
@@ -272,7 +284,7 @@ impl Sink for Headlines<'_> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         let pieces = self.renderer.push(bytes);
         if let Some(line) = pieces.iter().rev().find_map(headline) {
-            self.display.borrow_mut().event(&line);
+            self.display.borrow_mut().event(line);
         }
         Ok(())
     }
@@ -289,8 +301,11 @@ struct Display {
     bar: Option<ProgressBar>,
     agent_type: String,
     custom_image: bool,
+    /// The Task's state with reason and message.
     last_line: String,
+    /// The Task's state in short.
     state: String,
+    last_event: Option<String>,
 }
 
 impl Display {
@@ -311,6 +326,7 @@ impl Display {
             custom_image: false,
             last_line: String::new(),
             state: String::new(),
+            last_event: None,
         }
     }
 
@@ -322,25 +338,31 @@ impl Display {
             return;
         }
         match &self.bar {
+            Some(bar) if task.is_finished() => bar.suspend(|| output::note(&line)),
+            Some(_) => {}
             None => output::note(&line),
-            Some(bar) => {
-                if task.is_finished() {
-                    bar.suspend(|| output::note(&line));
-                }
-                self.state = format!(
-                    "task/{} {}",
-                    task.name_any(),
-                    task.phase().unwrap_or(Phase::Pending)
-                );
-                bar.set_message(line.clone());
-            }
         }
+        self.state = format!(
+            "task/{} {}",
+            task.name_any(),
+            task.phase().unwrap_or(Phase::Pending)
+        );
         self.last_line = line;
+        self.show();
     }
 
-    fn event(&mut self, event: &str) {
+    fn event(&mut self, event: String) {
+        self.last_event = Some(event);
+        self.show();
+    }
+
+    /// The agent's last event, and until there is one, what the operator says.
+    fn show(&self) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{} · {event}", self.state));
+            bar.set_message(match &self.last_event {
+                Some(event) => format!("{} · {event}", self.state),
+                None => self.last_line.clone(),
+            });
         }
     }
 

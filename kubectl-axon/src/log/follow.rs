@@ -105,7 +105,10 @@ pub(crate) async fn follow(
                 Sighting::Seen(task) if task.uid().as_deref() == Some(&uid) => known.task = Some(task),
                 Sighting::Seen(_) | Sighting::Gone(_) => known.task = None,
                 Sighting::Listed => {}
-                Sighting::Trouble(cause) => sink.waiting(&format!("the server to answer: {cause}")),
+                Sighting::Trouble(cause) => {
+                    sink.waiting(&format!("the server to answer: {cause}"));
+                    cluster.revive().await;
+                }
             },
             Some(sighting) = pods.next() => match sighting? {
                 Sighting::Seen(pod) => { known.pods.insert(pod.name_any(), *pod); }
