@@ -16,9 +16,8 @@ pub(crate) fn object(resource: &Resource, content_type: &str, body: &[u8]) -> Re
         "application/yaml" | "application/x-yaml" | "text/yaml" => {
             serde_saphyr::from_slice(body).map_err(|error| error.to_string())
         }
-        protobuf::MEDIA_TYPE if resource.group.is_empty() => {
-            protobuf::object(&resource.kind, body).ok_or_else(|| "it is not understood here as protobuf: send JSON".to_owned())
-        }
+        protobuf::MEDIA_TYPE if resource.group.is_empty() => protobuf::object(&resource.kind, body)
+            .ok_or_else(|| "it is not understood here as protobuf: send JSON".to_owned()),
         _ => {
             return Err(Failure::unsupported_media_type(
                 "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
@@ -78,7 +77,11 @@ pub(crate) fn check_type(resource: &Resource, value: &mut Value) -> Result<(), F
 }
 
 /// The object must be of the namespace that the request names; it is put there if it names none.
-pub(crate) fn check_namespace(resource: &Resource, namespace: &str, value: &mut Value) -> Result<(), Failure> {
+pub(crate) fn check_namespace(
+    resource: &Resource,
+    namespace: &str,
+    value: &mut Value,
+) -> Result<(), Failure> {
     if !resource.namespaced {
         metadata::of(value).remove("namespace");
         return Ok(());

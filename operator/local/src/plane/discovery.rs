@@ -3,10 +3,10 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::Body;
 use super::handlers::body;
 use super::registry::{Registry, Resource};
 use super::status::Failure;
-use super::Body;
 
 /// `/version`: that of the API which the plane keeps to.
 pub(crate) fn version() -> Value {
@@ -55,7 +55,9 @@ pub(crate) fn groups(registry: &Registry) -> Value {
 
 pub(crate) fn group(registry: &Registry, name: &str) -> Result<Value, Failure> {
     let groups = registry.groups();
-    let found = groups.iter().find(|(group, _)| group == name && !group.is_empty());
+    let found = groups
+        .iter()
+        .find(|(group, _)| group == name && !group.is_empty());
     let (name, versions) = found.ok_or_else(Failure::page_not_found)?;
     let mut value = group_of(name, versions);
     value["kind"] = "APIGroup".into();
@@ -107,10 +109,18 @@ pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Resu
 }
 
 fn subresource_verbs(name: &str) -> &'static [&'static str] {
-    if name == "log" { &["get"] } else { &["get", "patch", "update"] }
+    if name == "log" {
+        &["get"]
+    } else {
+        &["get", "patch", "update"]
+    }
 }
 
-fn of_version<'a>(registry: &'a Registry, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Resource> {
+fn of_version<'a>(
+    registry: &'a Registry,
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = &'a Resource> {
     registry
         .all()
         .iter()
@@ -153,7 +163,8 @@ pub(crate) fn aggregated(registry: &Registry, root: Root) -> Response<Body> {
     });
     let mut response = Response::new(body(document.to_string()));
     *response.status_mut() = StatusCode::OK;
-    let media = HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let media =
+        HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     response
 }
@@ -163,9 +174,7 @@ fn described(resource: &Resource) -> Value {
     let subresources: Vec<Value> = resource
         .subresources
         .iter()
-        .map(|name| {
-            json!({ "subresource": name, "responseKind": kind, "verbs": subresource_verbs(name) })
-        })
+        .map(|name| json!({ "subresource": name, "responseKind": kind, "verbs": subresource_verbs(name) }))
         .collect();
     let mut entry = json!({
         "resource": resource.plural,

@@ -107,7 +107,10 @@ fn consider(state: &State, change: &Change, work: &mut Work) {
         }
         // An object may come to name an owner that is gone already.
         Some(object) => {
-            let named_before = change.before.as_ref().map(|before| before.value.pointer("/metadata/ownerReferences"));
+            let named_before = change
+                .before
+                .as_ref()
+                .map(|before| before.value.pointer("/metadata/ownerReferences"));
             let changed = named_before != Some(object.value.pointer("/metadata/ownerReferences"));
             if changed && owners_of(&object.value).any(|uid| !state.has_uid(uid)) {
                 suspect(std::slice::from_ref(object), work);
@@ -115,7 +118,11 @@ fn consider(state: &State, change: &Change, work: &mut Work) {
         }
     }
     let Some(key) = change.key() else { return };
-    let name = if &*key.resource == "namespaces" { &key.name } else { &key.namespace };
+    let name = if &*key.resource == "namespaces" {
+        &key.name
+    } else {
+        &key.namespace
+    };
     let namespace = Key {
         resource: "namespaces".into(),
         namespace: String::new(),
@@ -135,12 +142,18 @@ async fn settle(server: &Server, key: &Key, uid: &str) -> Result<(), WriteError>
         return Ok(());
     };
     // An owner of a kind that is not served here cannot be looked for.
-    let owners = object.value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object
+        .value
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
     let mut gone = BTreeSet::new();
     let mut left = false;
     for owner in owners.into_iter().flatten() {
         let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
-        let known = server.registry.of_kind(text("apiVersion"), text("kind")).is_some();
+        let known = server
+            .registry
+            .of_kind(text("apiVersion"), text("kind"))
+            .is_some();
         if known && !server.store.read().has_uid(text("uid")) {
             gone.insert(text("uid").to_owned());
         } else {
@@ -151,7 +164,10 @@ async fn settle(server: &Server, key: &Key, uid: &str) -> Result<(), WriteError>
         return Ok(());
     }
     if left {
-        return rewrite(server, key, &|value| drop_owner(value, &|owner| gone.contains(owner))).await;
+        return rewrite(server, key, &|value| {
+            drop_owner(value, &|owner| gone.contains(owner));
+        })
+        .await;
     }
     remove(server, key, uid, None, Propagation::Background).await
 }

@@ -75,15 +75,15 @@ pub(crate) fn prepare_update(resource: &Resource, part: Part, old: &Value, new: 
             new["type"] = old["type"].clone();
         }
     }
-    if !counts_generations(resource) {
-        let generation = old.pointer("/metadata/generation").cloned().unwrap_or(Value::Null);
-        metadata::of(new).insert("generation".to_owned(), generation);
-    } else {
+    let before = old.pointer("/metadata/generation");
+    let generation = if counts_generations(resource) {
         let changed = significant(old) != significant(new);
-        let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
-        let generation = if changed { generation + 1 } else { generation };
-        metadata::of(new).insert("generation".to_owned(), generation.into());
-    }
+        let before = before.and_then(Value::as_i64).unwrap_or(1);
+        Value::from(before + i64::from(changed))
+    } else {
+        before.cloned().unwrap_or_default()
+    };
+    metadata::of(new).insert("generation".to_owned(), generation);
 }
 
 /// What a new generation is counted for: all but metadata and status.
@@ -122,7 +122,10 @@ fn prepare_secret(secret: &mut Value) {
             }
         }
     }
-    let untyped = fields.get("type").and_then(Value::as_str).is_none_or(str::is_empty);
+    let untyped = fields
+        .get("type")
+        .and_then(Value::as_str)
+        .is_none_or(str::is_empty);
     if untyped {
         fields.insert("type".to_owned(), "Opaque".into());
     }
@@ -173,11 +176,17 @@ fn prepare_pod_spec(spec: &mut Value) {
             let latest = container
                 .get("image")
                 .and_then(Value::as_str)
-                .is_some_and(|image| image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains([':', '@']));
+                .is_some_and(|image| {
+                    image.ends_with(":latest")
+                        || !image.rsplit('/').next().unwrap_or_default().contains([':', '@'])
+                });
             defaults(
                 container,
                 &[
-                    ("imagePullPolicy", json!(if latest { "Always" } else { "IfNotPresent" })),
+                    (
+                        "imagePullPolicy",
+                        json!(if latest { "Always" } else { "IfNotPresent" }),
+                    ),
                     ("resources", json!({})),
                     ("terminationMessagePath", json!("/dev/termination-log")),
                     ("terminationMessagePolicy", json!("File")),
@@ -254,7 +263,7 @@ pub(crate) fn validate(resource: &Resource, part: Part, object: &Value, old: Opt
     causes
 }
 
-/// Data of one Secret or ConfigMap, in bytes.
+/// Data of one Secret or `ConfigMap`, in bytes.
 const DATA_LIMIT: usize = 1024 * 1024;
 
 fn check_data(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
@@ -265,7 +274,9 @@ fn check_data(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         for (key, value) in data.into_iter().flatten() {
             let valid = !key.is_empty()
                 && key.len() <= 253
-                && key.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character));
+                && key
+                    .chars()
+                    .all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character));
             if !valid {
                 causes.push(Cause::invalid(
                     format!("{field}[{key}]"),
@@ -349,7 +360,15 @@ fn check_pod(pod: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let fixed = |pod: &Value| {
         let mut spec = pod.get("spec").cloned().unwrap_or_default();
         if let Some(fields) = spec.as_object_mut() {
-            for name in ["schedulingGates", "activeDeadlineSeconds", "tolerations", "nodeName", "terminationGracePeriodSeconds", "nodeSelector", "affinity"] {
+            for name in [
+                "schedulingGates",
+                "activeDeadlineSeconds",
+                "tolerations",
+                "nodeName",
+                "terminationGracePeriodSeconds",
+                "nodeSelector",
+                "affinity",
+            ] {
                 fields.remove(name);
             }
             for list in ["initContainers", "containers"] {
@@ -383,7 +402,11 @@ fn check_job(job: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         let path = format!("/spec/{field}");
         if job.pointer(&path) != old.pointer(&path) {
             let value = job.pointer(&path).unwrap_or(&Value::Null);
-            causes.push(Cause::invalid(format!("spec.{field}"), value, "field is immutable"));
+            causes.push(Cause::invalid(
+                format!("spec.{field}"),
+                value,
+                "field is immutable",
+            ));
         }
     }
 }

@@ -75,7 +75,8 @@ const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
 fn is_label(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let alphanumeric =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     alphanumeric(bytes.first())
         && alphanumeric(bytes.last())
         && bytes
@@ -117,7 +118,10 @@ pub(crate) fn check(object: &Value, rule: NameRule) -> Vec<Cause> {
 
 fn check_name(name: &str, rule: NameRule, causes: &mut Vec<Cause>) {
     if name.is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        causes.push(Cause::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
         return;
     }
     let value = Value::from(name);
@@ -192,7 +196,9 @@ fn check_annotations(object: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
     let mut controllers = Vec::new();
     for owner in owners.into_iter().flatten() {
         let field = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -215,7 +221,9 @@ fn check_owners(object: &Value, causes: &mut Vec<Cause>) {
     if controllers.len() > 1 {
         causes.push(Cause::invalid(
             "metadata.ownerReferences",
-            object.pointer("/metadata/ownerReferences").unwrap_or(&Value::Null),
+            object
+                .pointer("/metadata/ownerReferences")
+                .unwrap_or(&Value::Null),
             "Only one reference can have Controller set to true",
         ));
     }

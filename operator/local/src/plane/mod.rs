@@ -58,7 +58,9 @@ impl Plane {
     /// Opens the plane of a folder; its database is made if it is absent.
     pub fn open(directory: &Directory) -> Result<Self, OpenError> {
         let registry = Registry::new();
-        let store = Store::open(&directory.database(), |state| handlers::seed::missing(&registry, state))?;
+        let store = Store::open(&directory.database(), |state| {
+            handlers::seed::missing(&registry, state)
+        })?;
         let server = Arc::new(Server {
             store,
             registry,

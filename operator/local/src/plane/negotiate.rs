@@ -81,13 +81,13 @@ impl Form {
             Self::Table(include) => {
                 let version = value.pointer("/metadata/resourceVersion").cloned();
                 let metadata = json!({ "resourceVersion": version });
-                table::table(resource, std::slice::from_ref(value), metadata, include)
+                table::table(resource, std::slice::from_ref(value), &metadata, include)
             }
         }
     }
 
     /// A list in this form.
-    pub(crate) fn many(self, resource: &Resource, items: Vec<Value>, metadata: Value) -> Value {
+    pub(crate) fn many(self, resource: &Resource, items: &[Value], metadata: &Value) -> Value {
         match self {
             Self::Whole => json!({
                 "kind": format!("{}List", resource.kind),
@@ -101,7 +101,7 @@ impl Form {
                 "metadata": metadata,
                 "items": items.iter().map(partial).collect::<Vec<_>>(),
             }),
-            Self::Table(include) => table::table(resource, &items, metadata, include),
+            Self::Table(include) => table::table(resource, items, metadata, include),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! OpenAPI v3 of the kinds that are served, which `kubectl explain` and `apply` read.
+//! `OpenAPI` v3 of the kinds that are served, which `kubectl explain` and `apply` read.
 
 use serde_json::{Map, Value, json};
 
@@ -53,7 +53,12 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Resul
 fn schema_name(resource: &Resource) -> String {
     if resource.custom().is_none() {
         let group = resource.group.split('.').next().filter(|group| !group.is_empty());
-        return format!("io.k8s.api.{}.{}.{}", group.unwrap_or("core"), resource.version, resource.kind);
+        return format!(
+            "io.k8s.api.{}.{}.{}",
+            group.unwrap_or("core"),
+            resource.version,
+            resource.kind
+        );
     }
     let mut parts: Vec<&str> = resource.group.split('.').rev().collect();
     parts.extend([resource.version.as_str(), resource.kind.as_str()]);
@@ -80,8 +85,14 @@ fn schema(resource: &Resource) -> Value {
     schema["x-kubernetes-group-version-kind"] = json!([kind_of(resource)]);
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();
     let mut all = Map::new();
-    all.insert("apiVersion".to_owned(), json!({ "type": "string", "description": API_VERSION }));
-    all.insert("kind".to_owned(), json!({ "type": "string", "description": KIND }));
+    all.insert(
+        "apiVersion".to_owned(),
+        json!({ "type": "string", "description": API_VERSION }),
+    );
+    all.insert(
+        "kind".to_owned(),
+        json!({ "type": "string", "description": KIND }),
+    );
     all.insert(
         "metadata".to_owned(),
         json!({ "type": "object", "description": METADATA, "x-kubernetes-preserve-unknown-fields": true }),
@@ -110,7 +121,11 @@ fn paths_of(resource: &Resource, schema: &str) -> Vec<(String, Value)> {
             } },
         });
         if action == "post" || action == "put" || action == "patch" {
-            let media = if action == "patch" { "application/merge-patch+json" } else { "application/json" };
+            let media = if action == "patch" {
+                "application/merge-patch+json"
+            } else {
+                "application/json"
+            };
             operation["requestBody"] = json!({ "content": { media: {
                 "schema": { "$ref": format!("#/components/schemas/{schema}") },
             } } });
@@ -118,7 +133,10 @@ fn paths_of(resource: &Resource, schema: &str) -> Vec<(String, Value)> {
         operation
     };
     vec![
-        (list, json!({ "get": operation("list"), "post": operation("post") })),
+        (
+            list,
+            json!({ "get": operation("list"), "post": operation("post") }),
+        ),
         (
             one,
             json!({

@@ -24,11 +24,13 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Whether a strategic merge of `patch` is understood for this resource: on Secrets and ConfigMaps
+/// Whether a strategic merge of `patch` is understood for this resource: on Secrets and `ConfigMap`s
 /// all of it, on others metadata only.
 pub(crate) fn check_strategic(resource: &Resource, patch: &Value) -> Result<(), Failure> {
     match resource.nature {
-        Nature::Secret | Nature::ConfigMap | Nature::Namespace | Nature::Lease | Nature::Event(_) => return Ok(()),
+        Nature::Secret | Nature::ConfigMap | Nature::Namespace | Nature::Lease | Nature::Event(_) => {
+            return Ok(());
+        }
         Nature::Custom(_) => {
             return Err(Failure::unsupported_media_type(
                 "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
@@ -56,9 +58,9 @@ pub(crate) fn strategic(target: &mut Value, patch: &Value) {
     strategic_at(target, patch, "");
 }
 
-fn strategic_at(target: &mut Value, patch: &Value, path: &str) {
-    let Value::Object(changes) = patch else {
-        *target = patch.clone();
+fn strategic_at(target: &mut Value, change: &Value, path: &str) {
+    let Value::Object(changes) = change else {
+        *target = change.clone();
         return;
     };
     if changes.get("$patch").and_then(Value::as_str) == Some("replace") {
@@ -88,7 +90,9 @@ fn strategic_at(target: &mut Value, patch: &Value, path: &str) {
                 fields.remove(name);
             }
             (Value::Array(changes), Some(key)) => {
-                let items = fields.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+                let items = fields
+                    .entry(name.clone())
+                    .or_insert_with(|| Value::Array(Vec::new()));
                 merge_list(items, changes, key);
             }
             _ => strategic_at(fields.entry(name.clone()).or_insert(Value::Null), change, &at),
@@ -140,6 +144,81 @@ fn merge_list(items: &mut Value, changes: &[Value], key: ListKey) {
                 added += 1;
             }
             (None, true) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn merges_follow_the_examples_of_rfc_7386() {
+        let cases = [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (json!({"a": [1, 2]}), json!({"a": [3]}), json!({"a": [3]})),
+            (json!([1]), json!({"a": {"b": null}}), json!({"a": {}})),
+        ];
+        for (mut target, patch, expected) in cases {
+            merge(&mut target, &patch);
+            assert_eq!(target, expected, "{patch}");
+        }
+    }
+
+    #[test]
+    fn strategic_merges_keep_the_finalizers_and_owners_of_others() {
+        let cases = [
+            (
+                json!({"metadata": {"finalizers": ["a/b"]}}),
+                json!({"metadata": {"finalizers": ["a/c"]}}),
+                json!({"metadata": {"finalizers": ["a/c", "a/b"]}}),
+            ),
+            (
+                json!({"metadata": {"finalizers": ["a/b", "a/c"]}}),
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/b"]}}),
+                json!({"metadata": {"finalizers": ["a/c"]}}),
+            ),
+            (
+                json!({"metadata": {"ownerReferences": [{"uid": "1", "name": "x"}]}}),
+                json!({"metadata": {"ownerReferences": [{"uid": "1", "name": "y"}, {"uid": "2"}]}}),
+                json!({"metadata": {"ownerReferences": [{"uid": "2"}, {"uid": "1", "name": "y"}]}}),
+            ),
+            (
+                json!({"metadata": {"ownerReferences": [{"uid": "1"}, {"uid": "2"}]}}),
+                json!({"metadata": {"ownerReferences": [{"uid": "1", "$patch": "delete"}]}}),
+                json!({"metadata": {"ownerReferences": [{"uid": "2"}]}}),
+            ),
+            (
+                json!({"data": {"a": "b", "c": "d"}}),
+                json!({"data": {"$patch": "replace", "e": "f"}}),
+                json!({"data": {"e": "f"}}),
+            ),
+        ];
+        for (mut target, patch, expected) in cases {
+            strategic(&mut target, &patch);
+            assert_eq!(target, expected, "{patch}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_merge_is_the_same_done_twice(names in proptest::collection::vec("[a-c]", 0..6), value in 0..3) {
+            let patch: Value = names.iter().map(|name| (name.clone(), json!({ name: value }))).collect::<Map<_, _>>().into();
+            let mut once = json!({"a": {"b": 1}, "c": []});
+            merge(&mut once, &patch);
+            let mut twice = once.clone();
+            merge(&mut twice, &patch);
+            prop_assert_eq!(once, twice);
         }
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn object(kind: &str, body: &[u8]) -> Option<Value> {
     let mut unknown = Reader(body.strip_prefix(MAGIC)?);
     let mut types = Map::new();
     let mut value = None;
-    while let Some((number, data)) = unknown.field()? {
+    while let Some((number, data)) = unknown.field().ok()? {
         match (number, data) {
             (1, Data::Bytes(bytes)) => types = message(TYPE_META, bytes)?,
             (2, Data::Bytes(bytes)) => value = Some(message(fields, bytes)?),
@@ -100,6 +100,9 @@ enum Data<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
+
+/// The bytes are not a message.
+struct Malformed;
 
 /// The rest of a message.
 struct Reader<'a>(&'a [u8]);
@@ -124,30 +127,30 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// The next field; the outer `None` says that the bytes are not a message.
-    fn field(&mut self) -> Option<Option<(u64, Data<'a>)>> {
+    /// The next field, if there is one.
+    fn field(&mut self) -> Result<Option<(u64, Data<'a>)>, Malformed> {
         if self.0.is_empty() {
-            return Some(None);
+            return Ok(None);
         }
-        let key = self.varint()?;
+        let key = self.varint().ok_or(Malformed)?;
         let data = match key & 7 {
-            0 => Data::Number(self.varint()?),
-            1 => Data::Bytes(self.take(8)?),
-            2 => {
-                let length = self.varint()?;
-                Data::Bytes(self.take(length)?)
-            }
-            5 => Data::Bytes(self.take(4)?),
-            _ => return None,
+            0 => self.varint().map(Data::Number),
+            1 => self.take(8).map(Data::Bytes),
+            2 => self
+                .varint()
+                .and_then(|length| self.take(length))
+                .map(Data::Bytes),
+            5 => self.take(4).map(Data::Bytes),
+            _ => None,
         };
-        Some(Some((key >> 3, data)))
+        Ok(Some((key >> 3, data.ok_or(Malformed)?)))
     }
 }
 
 fn message(fields: &[Field], bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut reader = Reader(bytes);
     let mut object = Map::new();
-    while let Some((number, data)) = reader.field()? {
+    while let Some((number, data)) = reader.field().ok()? {
         let Some((_, name, shape)) = fields.iter().find(|field| field.0 == number) else {
             continue;
         };
@@ -192,9 +195,9 @@ fn entry_of(shape: &Shape, bytes: &[u8]) -> Option<(String, Value)> {
     let mut reader = Reader(bytes);
     let mut key = String::new();
     let mut value = single(shape, Data::Bytes(&[]))?;
-    while let Some((number, data)) = reader.field()? {
+    while let Some((number, data)) = reader.field().ok()? {
         match (number, data) {
-            (1, Data::Bytes(bytes)) => key = std::str::from_utf8(bytes).ok()?.to_owned(),
+            (1, Data::Bytes(bytes)) => std::str::from_utf8(bytes).ok()?.clone_into(&mut key),
             (2, data) => value = single(shape, data)?,
             _ => {}
         }
@@ -222,7 +225,13 @@ mod tests {
     fn a_secret_is_read() {
         let metadata = [bytes(1, b"name"), bytes(2, b""), bytes(8, b"")].concat();
         let entry = [bytes(1, b"key"), bytes(2, &[0xff, 0x00])].concat();
-        let body = [bytes(1, &metadata), bytes(2, &entry), bytes(3, b"Opaque"), vec![5 << 3, 1]].concat();
+        let body = [
+            bytes(1, &metadata),
+            bytes(2, &entry),
+            bytes(3, b"Opaque"),
+            vec![5 << 3, 1],
+        ]
+        .concat();
         assert_eq!(
             object("Secret", &enveloped("Secret", &body)),
             Some(json!({

@@ -20,7 +20,7 @@ pub(crate) enum Nature {
     /// Events, which are stored in the form of the core group.
     Event(EventForm),
     Lease,
-    /// CustomResourceDefinitions, which can be read only.
+    /// `CustomResourceDefinition`s, which can be read only.
     Definition,
     /// Kinds that have a schema.
     Custom(Arc<Custom>),
@@ -248,7 +248,8 @@ const BUILT_IN: &[Entry] = &[
 impl Registry {
     /// Everything that this build serves.
     pub(crate) fn new() -> Self {
-        let mut resources: Vec<Arc<Resource>> = BUILT_IN.iter().map(|entry| Arc::new(built_in(entry))).collect();
+        let mut resources: Vec<Arc<Resource>> =
+            BUILT_IN.iter().map(|entry| Arc::new(built_in(entry))).collect();
         let mut definitions = Vec::new();
         for definition in crd::all() {
             resources.extend(custom(&definition).into_iter().map(Arc::new));
@@ -264,7 +265,7 @@ impl Registry {
         &self.resources
     }
 
-    /// The CustomResourceDefinitions, as they are installed.
+    /// The `CustomResourceDefinition`s, as they are installed.
     pub(crate) fn definitions(&self) -> &[Value] {
         &self.definitions
     }
@@ -284,7 +285,9 @@ impl Registry {
 
     /// The resource by which stored objects are read, updated and deleted on the plane's behalf.
     pub(crate) fn stored_as(&self, storage: &str) -> Option<&Arc<Resource>> {
-        self.resources.iter().find(|resource| &*resource.storage == storage)
+        self.resources
+            .iter()
+            .find(|resource| &*resource.storage == storage)
     }
 
     /// Groups and their versions, the core group first, each once.
@@ -347,7 +350,11 @@ fn custom(definition: &CustomResourceDefinition) -> Vec<Resource> {
             short_names: names.short_names.clone().unwrap_or_default(),
             categories: names.categories.clone().unwrap_or_default(),
             namespaced: definition.spec.scope == "Namespaced",
-            subresources: if has_status { vec!["status".to_owned()] } else { Vec::new() },
+            subresources: if has_status {
+                vec!["status".to_owned()]
+            } else {
+                Vec::new()
+            },
             storage: qualified(&definition.spec.group, &names.plural).into(),
             nature: Nature::Custom(Arc::new(Custom {
                 rules: Rules::compile(&schema),

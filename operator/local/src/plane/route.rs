@@ -47,7 +47,11 @@ pub(crate) struct Target {
 
 /// Reads a path, which is still percent-encoded.
 pub(crate) fn route(path: &str) -> Route {
-    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
+    let parts: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(decode)
+        .collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["healthz" | "readyz" | "livez", ..] => Route::Health,
@@ -154,7 +158,10 @@ impl Query {
     }
 
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether a parameter says yes.
@@ -191,5 +198,78 @@ impl Query {
             }
         }
         Ok(dry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn target(
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: Option<&str>,
+        subresource: Option<&str>,
+    ) -> Route {
+        Route::Objects(Target {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            plural: plural.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.map(str::to_owned),
+            subresource: subresource.map(str::to_owned),
+            watch: false,
+        })
+    }
+
+    #[test]
+    fn paths_name_objects() {
+        let cases = [
+            ("/api/v1/namespaces", target("", "namespaces", "", None, None)),
+            (
+                "/api/v1/namespaces/n",
+                target("", "namespaces", "", Some("n"), None),
+            ),
+            (
+                "/api/v1/namespaces/n/finalize",
+                target("", "namespaces", "", Some("n"), Some("finalize")),
+            ),
+            ("/api/v1/namespaces/n/pods", target("", "pods", "n", None, None)),
+            (
+                "/api/v1/namespaces/n/pods/p/log",
+                target("", "pods", "n", Some("p"), Some("log")),
+            ),
+            ("/apis/batch/v1/jobs", target("batch", "jobs", "", None, None)),
+            (
+                "/apis/batch/v1/namespaces/n/jobs/a%2Fb/",
+                target("batch", "jobs", "n", Some("a/b"), None),
+            ),
+            ("/apis/batch", Route::Group("batch".to_owned())),
+            ("/healthz/ping", Route::Health),
+            ("/api/v1/a/b/c/d", Route::Unknown),
+            ("/", Route::Unknown),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(route(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn queries_are_read() {
+        let query = Query::parse("labelSelector=a%3Db%2Cc+in+(d)&watch=true&limit=5&empty=&follow");
+        assert_eq!(query.get("labelSelector"), Some("a=b,c in (d)"));
+        assert!(query.is_set("watch") && query.is_set("follow") && !query.is_set("absent"));
+        assert_eq!(query.number("limit"), Ok(Some(5)));
+        assert_eq!(query.get("empty"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_or_query_makes_them_panic(text in ".*") {
+            let _ = route(&text);
+            let _ = Query::parse(&text);
+        }
     }
 }

@@ -116,13 +116,18 @@ pub(crate) fn fill_defaults(schema: &Value, value: &mut Value) {
                     fill_defaults(schema, child);
                 }
             }
-            if let Some(schema) = schema.get("additionalProperties").filter(|schema| schema.is_object()) {
+            if let Some(schema) = schema
+                .get("additionalProperties")
+                .filter(|schema| schema.is_object())
+            {
                 fields.values_mut().for_each(|child| fill_defaults(schema, child));
             }
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| fill_defaults(schema, item));
+                for item in items {
+                    fill_defaults(schema, item);
+                }
             }
         }
         _ => {}
@@ -211,7 +216,9 @@ fn validate_value(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Ca
         causes.push(Cause {
             reason: "FieldValueTypeInvalid",
             field: path.to_owned(),
-            message: format!("Invalid value: \"{found}\": {path} in body must be of type {wanted}: \"{found}\""),
+            message: format!(
+                "Invalid value: \"{found}\": {path} in body must be of type {wanted}: \"{found}\""
+            ),
         });
         return;
     }
@@ -286,7 +293,10 @@ fn check_number(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Caus
     if let Some(least) = schema.get("minimum")
         && least.as_f64().is_some_and(|least| number < least)
     {
-        let detail = format!("{path} in body should be greater than or equal to {}", whole(least));
+        let detail = format!(
+            "{path} in body should be greater than or equal to {}",
+            whole(least)
+        );
         causes.push(Cause::invalid(path, value, &detail));
     }
     if let Some(most) = schema.get("maximum")
@@ -371,11 +381,133 @@ fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, causes:
         });
     }
     let properties = schema.get("properties");
-    let additional = schema.get("additionalProperties").filter(|schema| schema.is_object());
+    let additional = schema
+        .get("additionalProperties")
+        .filter(|schema| schema.is_object());
     for (name, value) in fields {
         let declared = properties.and_then(|properties| properties.get(name));
         if let Some(schema) = declared.or(additional) {
             validate_value(schema, value, &join(path, name), causes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrap(spec: &Value) -> Value {
+        json!({ "type": "object", "properties": { "spec": spec } })
+    }
+
+    #[test]
+    fn unknown_fields_are_pruned_and_named() {
+        let schema = wrap(&json!({
+            "type": "object",
+            "properties": {
+                "list": { "type": "array", "items": { "type": "object", "properties": { "a": {} } } },
+                "map": { "type": "object", "additionalProperties": { "type": "object", "properties": { "a": {} } } },
+                "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            },
+        }));
+        let mut object = json!({
+            "metadata": { "name": "n", "odd": 1 },
+            "other": 1,
+            "spec": {
+                "list": [{ "a": 1 }, { "b": 2 }],
+                "map": { "k": { "a": 1, "b": 2 } },
+                "free": { "x": { "y": 1 } },
+            },
+        });
+        let unknown = prune(&schema, &mut object);
+        assert_eq!(
+            unknown,
+            ["metadata.odd", "other", "spec.list[1].b", "spec.map.k.b"]
+        );
+        assert_eq!(
+            object,
+            json!({
+                "metadata": { "name": "n" },
+                "spec": { "list": [{ "a": 1 }, {}], "map": { "k": { "a": 1 } }, "free": { "x": { "y": 1 } } },
+            })
+        );
+    }
+
+    #[test]
+    fn defaults_fill_what_is_absent_or_null() {
+        let schema = json!({ "properties": { "spec": { "properties": {
+            "a": { "default": 1 },
+            "b": { "default": 2 },
+            "c": { "type": "string" },
+            "d": { "nullable": true, "default": 3 },
+        } } } });
+        let mut object = json!({ "spec": { "a": 5, "b": null, "c": null, "d": null } });
+        fill_defaults(&schema, &mut object);
+        assert_eq!(object, json!({ "spec": { "a": 5, "b": 2, "d": null } }));
+    }
+
+    #[test]
+    fn values_are_refused_with_the_words_of_the_server() {
+        let cases = [
+            (
+                json!({ "type": "string" }),
+                json!(1),
+                "spec: Invalid value: \"integer\": spec in body must be of type string: \"integer\"",
+            ),
+            (
+                json!({ "type": "string", "enum": ["a", "b"] }),
+                json!("c"),
+                "spec: Unsupported value: \"c\": supported values: \"a\", \"b\"",
+            ),
+            (
+                json!({ "type": "string", "maxLength": 2 }),
+                json!("abc"),
+                "spec: Too long: may not be more than 2 bytes",
+            ),
+            (
+                json!({ "type": "string", "minLength": 1 }),
+                json!(""),
+                "spec: Invalid value: \"\": spec in body should be at least 1 chars long",
+            ),
+            (
+                json!({ "type": "string", "pattern": "^a$" }),
+                json!("b"),
+                "spec: Invalid value: \"b\": spec in body should match '^a$'",
+            ),
+            (
+                json!({ "type": "integer", "minimum": 0.0 }),
+                json!(-1),
+                "spec: Invalid value: -1: spec in body should be greater than or equal to 0",
+            ),
+            (
+                json!({ "type": "integer", "maximum": 5 }),
+                json!(6),
+                "spec: Invalid value: 6: spec in body should be less than or equal to 5",
+            ),
+            (
+                json!({ "type": "array", "maxItems": 1 }),
+                json!([1, 2]),
+                "spec: Too many: 2: must have at most 1 items",
+            ),
+            (
+                json!({ "type": "object", "required": ["a"] }),
+                json!({}),
+                "spec.a: Required value",
+            ),
+            (
+                json!({ "x-kubernetes-int-or-string": true }),
+                json!(true),
+                "spec: Invalid value: \"boolean\": spec in body must be of type integer,string: \"boolean\"",
+            ),
+        ];
+        for (schema, value, text) in cases {
+            let found = validate(&wrap(&schema), &json!({ "spec": value }));
+            let texts: Vec<String> = found
+                .iter()
+                .map(|cause| format!("{}: {}", cause.field, cause.message))
+                .collect();
+            assert_eq!(texts, [text]);
         }
     }
 }

@@ -162,9 +162,7 @@ impl Fields {
             };
             let path = path.trim();
             if !["metadata.name", "metadata.namespace"].contains(&path) && !known.contains(&path) {
-                return Err(Failure::bad_request(format!(
-                    "field label not supported: {path}"
-                )));
+                return Err(Failure::bad_request(format!("field label not supported: {path}")));
             }
             fields.push(Field {
                 path: path.to_owned(),
@@ -177,7 +175,10 @@ impl Fields {
 
     /// The one name that can match, when the selector says so.
     pub(crate) fn name(&self) -> Option<&str> {
-        let field = self.0.iter().find(|field| field.equal && field.path == "metadata.name")?;
+        let field = self
+            .0
+            .iter()
+            .find(|field| field.equal && field.path == "metadata.name")?;
         Some(&field.value)
     }
 
@@ -191,5 +192,73 @@ impl Fields {
             };
             (found == field.value) == field.equal
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn label_selectors_select() {
+        let object = json!({ "metadata": { "labels": { "app": "a", "tier/x": "web" } } });
+        let cases = [
+            ("", true),
+            ("app", true),
+            ("!app", false),
+            ("missing", false),
+            ("!missing", true),
+            ("app=a", true),
+            ("app==a", true),
+            ("app=b", false),
+            ("app!=b", true),
+            ("missing!=b", true),
+            ("app in (b, a)", true),
+            ("app in (b)", false),
+            ("app notin (b),tier/x=web", true),
+            ("missing notin (b)", true),
+            ("missing in (b)", false),
+            ("app=a,missing", false),
+        ];
+        for (text, expected) in cases {
+            let labels = Labels::parse(text).expect(text);
+            assert_eq!(labels.matches(&object), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn selectors_that_make_no_sense_are_refused() {
+        for text in ["a in b", "a b", "a=b=c", "a in (b", "=b", "a=b c"] {
+            assert!(Labels::parse(text).is_err(), "{text}");
+        }
+        for text in ["spec.type=shell", "metadata.name"] {
+            assert!(Fields::parse(text, &[]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn field_selectors_select() {
+        let object = json!({ "metadata": { "name": "n" }, "status": { "phase": "Running" } });
+        let cases = [
+            ("metadata.name=n", true),
+            ("metadata.name!=n", false),
+            ("status.phase=Running,metadata.name==n", true),
+            ("status.phase=Pending", false),
+            ("spec.nodeName=", true),
+        ];
+        for (text, expected) in cases {
+            let fields = Fields::parse(text, &["status.phase", "spec.nodeName"]).expect(text);
+            assert_eq!(fields.matches(&object), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_them_panic(text in ".*") {
+            let _ = Labels::parse(&text);
+            let _ = Fields::parse(&text, &[]);
+        }
     }
 }

@@ -78,7 +78,10 @@ impl Cause {
         Self {
             reason: "FieldValueNotSupported",
             field: field.into(),
-            message: format!("Unsupported value: {}: supported values: {supported}", shown(value)),
+            message: format!(
+                "Unsupported value: {}: supported values: {supported}",
+                shown(value)
+            ),
         }
     }
 }
@@ -200,11 +203,7 @@ impl Failure {
     }
 
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            message,
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
     }
 
     pub(crate) fn expired(message: impl Into<String>) -> Self {
@@ -248,9 +247,7 @@ impl Failure {
         );
         let causes: Vec<Value> = causes
             .iter()
-            .map(|cause| {
-                json!({ "reason": cause.reason, "message": cause.message, "field": cause.field })
-            })
+            .map(|cause| json!({ "reason": cause.reason, "message": cause.message, "field": cause.field }))
             .collect();
         let mut details = json!({ "causes": causes });
         for (field, text) in [("kind", kind), ("name", name), ("group", group)] {

@@ -1,6 +1,6 @@
-//! The objects and their changes: SQLite holds them, memory answers.
+//! The objects and their changes: `SQLite` holds them, memory answers.
 //!
-//! Every object is in memory, as a server's watch cache is, and SQLite makes it durable. One
+//! Every object is in memory, as a server's watch cache is, and `SQLite` makes it durable. One
 //! thread writes: it takes all the writes that wait, commits them in one transaction, then
 //! publishes them to readers and watchers, and only then answers. A write that was answered
 //! therefore survives the end of the process at any moment, and a reader sees nothing that could
@@ -59,7 +59,10 @@ pub(crate) struct Change {
 
 impl Change {
     pub(crate) fn key(&self) -> Option<&Key> {
-        self.after.as_ref().or(self.before.as_ref()).map(|object| &object.key)
+        self.after
+            .as_ref()
+            .or(self.before.as_ref())
+            .map(|object| &object.key)
     }
 }
 
@@ -101,15 +104,9 @@ pub(crate) enum WriteError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("failed to create `{path}`: {source}")]
-    Folder {
-        path: String,
-        source: std::io::Error,
-    },
+    Folder { path: String, source: std::io::Error },
     #[error("failed to open database `{path}`: {source}")]
-    Database {
-        path: String,
-        source: rusqlite::Error,
-    },
+    Database { path: String, source: rusqlite::Error },
     #[error(
         "failed to open database `{path}`: its layout has version {found}, and this program knows version {SCHEMA_VERSION}\nhint: use the version of the program that made it, or remove the folder to start afresh"
     )]
@@ -161,7 +158,10 @@ impl State {
     /// The objects that name `uid` as an owner.
     pub(crate) fn owned_by(&self, uid: &str) -> Vec<Arc<Object>> {
         let keys = self.owned.get(uid);
-        keys.into_iter().flatten().filter_map(|key| self.get(key)).collect()
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| self.get(key))
+            .collect()
     }
 
     /// Every UID that some object names as its owner.
@@ -195,7 +195,12 @@ impl State {
             .into_iter()
             .map(|object| ((object.key.namespace.clone(), object.key.name.clone()), object))
             .collect();
-        for change in self.log.iter().rev().take_while(|change| change.version > version) {
+        for change in self
+            .log
+            .iter()
+            .rev()
+            .take_while(|change| change.version > version)
+        {
             let Some(key) = change.key() else { continue };
             if &*key.resource != resource || (!namespace.is_empty() && key.namespace != namespace) {
                 continue;
@@ -238,10 +243,16 @@ impl State {
     fn insert(&mut self, object: &Arc<Object>) {
         self.uids.insert(object.uid().to_owned(), object.key.clone());
         for owner in owners_of(&object.value) {
-            self.owned.entry(owner.to_owned()).or_default().insert(object.key.clone());
+            self.owned
+                .entry(owner.to_owned())
+                .or_default()
+                .insert(object.key.clone());
         }
         let rows = self.resources.entry(object.key.resource.clone()).or_default();
-        rows.insert((object.key.namespace.clone(), object.key.name.clone()), object.clone());
+        rows.insert(
+            (object.key.namespace.clone(), object.key.name.clone()),
+            object.clone(),
+        );
     }
 
     fn remove(&mut self, object: &Arc<Object>) {
@@ -546,14 +557,13 @@ fn decide(
 ) -> Result<(Change, Arc<Object>), WriteError> {
     let (mut value, removed) = match (write, &current) {
         (Write::Create(_), Some(_)) => return Err(WriteError::Exists),
-        (Write::Create(value), None) => (value, false),
         (Write::Replace { .. } | Write::Remove { .. }, None) => return Err(WriteError::Missing),
         (Write::Replace { expected, .. } | Write::Remove { expected, .. }, Some(object))
             if expected != object.version =>
         {
             return Err(WriteError::Modified);
         }
-        (Write::Replace { value, .. }, Some(_)) => (value, false),
+        (Write::Create(value), None) | (Write::Replace { value, .. }, Some(_)) => (value, false),
         (Write::Remove { answer, .. }, Some(object)) => {
             (answer.unwrap_or_else(|| object.value.clone()), true)
         }

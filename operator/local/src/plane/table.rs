@@ -42,15 +42,15 @@ struct Column {
 
 /// Where a cell's value comes from.
 enum Cell {
-    /// A simple JSONPath, such as `.status.conditions[?(@.type=="Ready")].status`.
+    /// A simple `JSONPath`, such as `.status.conditions[?(@.type=="Ready")].status`.
     Path(String),
-    /// A JSONPath to a time, shown as an age.
+    /// A `JSONPath` to a time, shown as an age.
     Age(String),
     Computed(fn(&Value) -> Value),
 }
 
 /// A table of objects.
-pub(crate) fn table(resource: &Resource, items: &[Value], metadata: Value, include: Include) -> Value {
+pub(crate) fn table(resource: &Resource, items: &[Value], metadata: &Value, include: Include) -> Value {
     let columns = columns(resource);
     let now = Timestamp::now();
     let definitions: Vec<Value> = columns
@@ -146,7 +146,9 @@ fn containers(job: &Value, field: &str) -> Value {
 }
 
 fn job_selector(job: &Value) -> Value {
-    let labels = job.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let labels = job
+        .pointer("/spec/selector/matchLabels")
+        .and_then(Value::as_object);
     let pairs: Vec<String> = labels
         .into_iter()
         .flatten()
@@ -156,7 +158,12 @@ fn job_selector(job: &Value) -> Value {
 }
 
 fn age_column() -> Column {
-    column("Age", "string", 0, Cell::Age(".metadata.creationTimestamp".to_owned()))
+    column(
+        "Age",
+        "string",
+        0,
+        Cell::Age(".metadata.creationTimestamp".to_owned()),
+    )
 }
 
 fn columns(resource: &Resource) -> Vec<Column> {
@@ -198,7 +205,9 @@ fn columns(resource: &Resource) -> Vec<Column> {
         Nature::Pod => columns.extend([
             wide("IP", |pod| or_none(pod.pointer("/status/podIP"))),
             wide("Node", |pod| or_none(pod.pointer("/spec/nodeName"))),
-            wide("Nominated Node", |pod| or_none(pod.pointer("/status/nominatedNodeName"))),
+            wide("Nominated Node", |pod| {
+                or_none(pod.pointer("/status/nominatedNodeName"))
+            }),
             wide("Readiness Gates", |_| "<none>".into()),
         ]),
         Nature::Job => columns.extend([
@@ -224,7 +233,10 @@ fn custom_column(described: &Value) -> Column {
         kind: text("type").to_owned(),
         format: "",
         description: if text("description").is_empty() {
-            format!("Custom resource definition column (in JSONPath format): {}", text("jsonPath"))
+            format!(
+                "Custom resource definition column (in JSONPath format): {}",
+                text("jsonPath")
+            )
         } else {
             text("description").to_owned()
         },
@@ -244,7 +256,9 @@ fn event_columns(form: EventForm) -> Vec<Column> {
         path("Reason", "string", ".reason"),
         computed("Object", "string", object),
         wide("Subobject", |event| {
-            let field = event.pointer("/involvedObject/fieldPath").or(event.pointer("/regarding/fieldPath"));
+            let field = event
+                .pointer("/involvedObject/fieldPath")
+                .or(event.pointer("/regarding/fieldPath"));
             field.and_then(Value::as_str).unwrap_or_default().into()
         }),
         wide("Source", event_source),
@@ -264,25 +278,45 @@ fn event_seen(event: &Value) -> Value {
         "/eventTime",
         "/metadata/creationTimestamp",
     ];
-    let seen = fields
-        .iter()
-        .find_map(|field| event.pointer(field).and_then(Value::as_str)?.parse::<Timestamp>().ok());
+    let seen = fields.iter().find_map(|field| {
+        event
+            .pointer(field)
+            .and_then(Value::as_str)?
+            .parse::<Timestamp>()
+            .ok()
+    });
     seen.map_or_else(|| "<unknown>".into(), |seen| age(seen, Timestamp::now()).into())
 }
 
 fn event_first_seen(event: &Value) -> Value {
-    let fields = ["/firstTimestamp", "/deprecatedFirstTimestamp", "/eventTime", "/metadata/creationTimestamp"];
-    let seen = fields
-        .iter()
-        .find_map(|field| event.pointer(field).and_then(Value::as_str)?.parse::<Timestamp>().ok());
+    let fields = [
+        "/firstTimestamp",
+        "/deprecatedFirstTimestamp",
+        "/eventTime",
+        "/metadata/creationTimestamp",
+    ];
+    let seen = fields.iter().find_map(|field| {
+        event
+            .pointer(field)
+            .and_then(Value::as_str)?
+            .parse::<Timestamp>()
+            .ok()
+    });
     seen.map_or_else(|| "<unknown>".into(), |seen| age(seen, Timestamp::now()).into())
 }
 
 fn event_source(event: &Value) -> Value {
-    let component = ["/source/component", "/reportingComponent", "/deprecatedSource/component", "/reportingController"];
+    let component = [
+        "/source/component",
+        "/reportingComponent",
+        "/deprecatedSource/component",
+        "/reportingController",
+    ];
     let instance = ["/source/host", "/deprecatedSource/host", "/reportingInstance"];
     let first = |fields: &[&str]| {
-        let found = fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_str));
+        let found = fields
+            .iter()
+            .find_map(|field| event.pointer(field).and_then(Value::as_str));
         found.filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let parts: Vec<String> = first(&component).into_iter().chain(first(&instance)).collect();
@@ -291,7 +325,9 @@ fn event_source(event: &Value) -> Value {
 
 fn event_count(event: &Value) -> Value {
     let fields = ["/series/count", "/count", "/deprecatedCount"];
-    let count = fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_i64));
+    let count = fields
+        .iter()
+        .find_map(|field| event.pointer(field).and_then(Value::as_i64));
     count.filter(|count| *count > 0).unwrap_or(1).into()
 }
 
@@ -301,12 +337,20 @@ fn object_of(event: &Value, field: &str) -> Value {
 }
 
 fn data_count(object: &Value) -> Value {
-    let count = |field: &str| object.get(field).and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    let count = |field: &str| {
+        object
+            .get(field)
+            .and_then(Value::as_object)
+            .map_or(0, serde_json::Map::len)
+    };
     (count("data") + count("binaryData")).into()
 }
 
 fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn pod_ready(pod: &Value) -> Value {
@@ -320,18 +364,24 @@ fn pod_status(pod: &Value) -> Value {
         return "Terminating".into();
     }
     let gated = !items(pod, "/spec/schedulingGates").is_empty();
-    let phase = pod.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
+    let phase = pod
+        .pointer("/status/phase")
+        .and_then(Value::as_str)
+        .unwrap_or("Pending");
     if gated && phase == "Pending" {
         return "SchedulingGated".into();
     }
     if let Some(text) = init_status(pod) {
         return text.into();
     }
-    let reasons = items(pod, "/status/containerStatuses").iter().rev().find_map(|status| {
-        let waiting = status.pointer("/state/waiting/reason");
-        let ended = status.pointer("/state/terminated/reason");
-        waiting.or(ended).and_then(Value::as_str)
-    });
+    let reasons = items(pod, "/status/containerStatuses")
+        .iter()
+        .rev()
+        .find_map(|status| {
+            let waiting = status.pointer("/state/waiting/reason");
+            let ended = status.pointer("/state/terminated/reason");
+            waiting.or(ended).and_then(Value::as_str)
+        });
     let own = pod.pointer("/status/reason").and_then(Value::as_str);
     reasons.or(own).unwrap_or(phase).into()
 }
@@ -341,7 +391,10 @@ fn init_status(pod: &Value) -> Option<String> {
     let all = items(pod, "/spec/initContainers").len();
     let statuses = items(pod, "/status/initContainerStatuses");
     for (index, status) in statuses.iter().enumerate() {
-        match status.pointer("/state/terminated/exitCode").and_then(Value::as_i64) {
+        match status
+            .pointer("/state/terminated/exitCode")
+            .and_then(Value::as_i64)
+        {
             Some(0) => {}
             Some(_) => {
                 let reason = status.pointer("/state/terminated/reason").and_then(Value::as_str);
@@ -390,11 +443,20 @@ fn job_completions(job: &Value) -> Value {
 }
 
 fn job_duration(job: &Value) -> Value {
-    let time = |pointer: &str| job.pointer(pointer).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+    let time = |pointer: &str| {
+        job.pointer(pointer)
+            .and_then(Value::as_str)?
+            .parse::<Timestamp>()
+            .ok()
+    };
     let Some(start) = time("/status/startTime") else {
         return "".into();
     };
-    age(start, time("/status/completionTime").unwrap_or_else(Timestamp::now)).into()
+    age(
+        start,
+        time("/status/completionTime").unwrap_or_else(Timestamp::now),
+    )
+    .into()
 }
 
 /// How long ago a time is, as kubectl writes durations: two units at most.
@@ -425,7 +487,7 @@ fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The first value at a simple JSONPath: names, indexes and filters by equality.
+/// The first value at a simple `JSONPath`: names, indexes and filters by equality.
 fn json_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     let mut at = value;
     let mut rest = path.trim_start_matches(['$', '{']).trim_end_matches('}');
@@ -461,4 +523,49 @@ fn step<'a>(value: &'a Value, inside: &str) -> Option<&'a Value> {
         .as_array()?
         .iter()
         .find(|item| item.get(name.trim()).and_then(Value::as_str) == Some(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_kubectl_writes_them() {
+        let cases = [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (125, "2m5s"),
+            (600, "10m"),
+            (10_800, "3h"),
+            (10_860, "3h1m"),
+            (28_800, "8h"),
+            (172_800, "2d"),
+            (176_400, "2d1h"),
+            (691_200, "8d"),
+            (86_400 * 800, "2y70d"),
+            (-10, "<invalid>"),
+        ];
+        let now = Timestamp::from_second(2_000_000_000).expect("a time");
+        for (seconds, expected) in cases {
+            let since = Timestamp::from_second(2_000_000_000 - seconds).expect("a time");
+            assert_eq!(age(since, now), expected);
+        }
+    }
+
+    #[test]
+    fn simple_paths_are_followed() {
+        let value = json!({ "a": [{ "type": "x", "b.c": 1 }, { "type": "y", "v": 2 }] });
+        let cases = [
+            (".a[1].v", Some(json!(2))),
+            ("{.a[?(@.type==\"y\")].v}", Some(json!(2))),
+            (".a[0]['b.c']", Some(json!(1))),
+            (".a[5]", None),
+            (".b.c", None),
+            (".a[", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(json_path(&value, path), expected.as_ref(), "{path}");
+        }
+    }
 }

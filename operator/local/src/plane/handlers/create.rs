@@ -6,20 +6,20 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{Answer, Call, Place, check_size, shown};
+use crate::plane::Server;
 use crate::plane::decode::{self, FieldValidation};
 use crate::plane::kinds::{self, Part};
 use crate::plane::metadata;
 use crate::plane::registry::{EventForm, Nature};
 use crate::plane::status::{Cause, Failure};
 use crate::plane::store::{Key, Object, Write, WriteError};
-use crate::plane::Server;
 
 /// How often a generated name that is taken is generated anew.
 const NAME_ATTEMPTS: usize = 8;
 
 pub(super) async fn create(server: &Arc<Server>, place: &Place, call: &Call) -> Result<Answer, Failure> {
     let resource = &place.resource;
-    let form = place.form(call)?;
+    let form = call.form()?;
     if resource.namespaced && place.namespace.is_empty() {
         return Err(Failure::page_not_found());
     }

@@ -42,8 +42,10 @@ impl Options {
                 .map_err(|error| Failure::bad_request(format!("failed to read the options: {error}")))?
         };
         let text = |field: &str| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
-        let policy = text("/propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
-        let orphans = body.get("orphanDependents") == Some(&Value::Bool(true)) || call.query.get("orphanDependents") == Some("true");
+        let policy =
+            text("/propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
+        let orphans = body.get("orphanDependents") == Some(&Value::Bool(true))
+            || call.query.get("orphanDependents") == Some("true");
         let propagation = match policy.as_deref() {
             None if orphans => Propagation::Orphan,
             // Owned objects go right after their owner here, so that both come to the same end.
@@ -76,7 +78,14 @@ impl Options {
     }
 
     fn check(&self, resource: &Resource, object: &Object) -> Result<(), Failure> {
-        let refuse = |why: String| Err(Failure::conflict(&resource.group, &resource.kind, &object.key.name, &why));
+        let refuse = |why: String| {
+            Err(Failure::conflict(
+                &resource.group,
+                &resource.kind,
+                &object.key.name,
+                &why,
+            ))
+        };
         if let Some(uid) = self.uid.as_deref().filter(|uid| *uid != object.uid()) {
             return refuse(format!(
                 "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
@@ -101,13 +110,22 @@ pub(super) async fn one(
 ) -> Result<Answer, Failure> {
     let resource = &place.resource;
     let options = Options::parse(call)?;
-    let form = place.form(call)?;
+    let form = call.form()?;
     if matches!(resource.nature, Nature::Namespace) && name == "default" {
-        return Err(Failure::forbidden("", "namespaces", name, "this namespace may not be deleted"));
+        return Err(Failure::forbidden(
+            "",
+            "namespaces",
+            name,
+            "this namespace may not be deleted",
+        ));
     }
     let key = place.key(name);
     let object = loop {
-        let object = server.store.read().get(&key).ok_or_else(|| place.not_found(name))?;
+        let object = server
+            .store
+            .read()
+            .get(&key)
+            .ok_or_else(|| place.not_found(name))?;
         options.check(resource, &object)?;
         if options.dry_run {
             break object;
@@ -120,7 +138,12 @@ pub(super) async fn one(
             Err(_) => return Err(place.not_found(name)),
         }
     };
-    let remains = !options.dry_run && server.store.read().get(&key).is_some_and(|left| left.uid() == object.uid());
+    let remains = !options.dry_run
+        && server
+            .store
+            .read()
+            .get(&key)
+            .is_some_and(|left| left.uid() == object.uid());
     if remains || matches!(resource.nature, Nature::Pod | Nature::Namespace) {
         let value = form.one(resource, &shown(resource, &object));
         return Ok(Answer::Json(StatusCode::OK, value, Warnings::new()));
@@ -140,14 +163,14 @@ pub(super) async fn one(
 
 pub(super) async fn collection(server: &Arc<Server>, place: &Place, call: &Call) -> Result<Answer, Failure> {
     let resource = &place.resource;
-    if matches!(resource.nature, Nature::Namespace)  {
+    if matches!(resource.nature, Nature::Namespace) {
         return Err(Failure::method_not_allowed());
     }
     if resource.namespaced && place.namespace.is_empty() {
         return Err(Failure::page_not_found());
     }
     let options = Options::parse(call)?;
-    let form = place.form(call)?;
+    let form = call.form()?;
     let selectors = Selectors::parse(place, call)?;
     let (version, objects) = {
         let state = server.store.read();
@@ -160,14 +183,20 @@ pub(super) async fn collection(server: &Arc<Server>, place: &Place, call: &Call)
             continue;
         }
         if !options.dry_run {
-            remove(server, &object.key, object.uid(), options.grace, options.propagation)
-                .await
-                .map_err(Failure::internal)?;
+            remove(
+                server,
+                &object.key,
+                object.uid(),
+                options.grace,
+                options.propagation,
+            )
+            .await
+            .map_err(Failure::internal)?;
         }
         items.push(value);
     }
     let metadata = json!({ "resourceVersion": version.to_string() });
-    Ok(Answer::ok(form.many(resource, items, metadata)))
+    Ok(Answer::ok(form.many(resource, &items, &metadata)))
 }
 
 /// Deletes the object with this UID, whatever its version; nothing happens when it is gone.
@@ -209,7 +238,10 @@ async fn attempt(
     let is_namespace = matches!(resource.nature, Nature::Namespace);
     let waits = grace > 0 || is_namespace || !metadata::finalizers(&object.value).is_empty();
     if !waits {
-        return server.store.write(object.key.clone(), Write::remove(expected)).await;
+        return server
+            .store
+            .write(object.key.clone(), Write::remove(expected))
+            .await;
     }
     let mut value = object.value.clone();
     let marked = metadata::is_being_deleted(&value);
@@ -220,7 +252,9 @@ async fn attempt(
         return Ok(object.clone());
     }
     let ends = jiff::Timestamp::now().as_second().saturating_add(grace);
-    let ends = jiff::Timestamp::from_second(ends).unwrap_or(jiff::Timestamp::MAX).to_string();
+    let ends = jiff::Timestamp::from_second(ends)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_string();
     let fields = metadata::of(&mut value);
     fields.insert("deletionTimestamp".to_owned(), ends.into());
     fields.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
@@ -231,7 +265,10 @@ async fn attempt(
         value["status"]["phase"] = "Terminating".into();
         metadata::of(&mut value).remove("deletionGracePeriodSeconds");
     }
-    server.store.write(object.key.clone(), Write::Replace { expected, value }).await
+    server
+        .store
+        .write(object.key.clone(), Write::Replace { expected, value })
+        .await
 }
 
 /// How long the object may take to end. Only pods take time, and only those that may have started.
@@ -239,7 +276,10 @@ fn grace_of(resource: &Resource, value: &Value, asked: Option<i64>) -> i64 {
     if !matches!(resource.nature, Nature::Pod) {
         return 0;
     }
-    let phase = value.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
+    let phase = value
+        .pointer("/status/phase")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let gated = value
         .pointer("/spec/schedulingGates")
         .and_then(Value::as_array)
@@ -247,7 +287,9 @@ fn grace_of(resource: &Resource, value: &Value, asked: Option<i64>) -> i64 {
     if gated || ["Succeeded", "Failed"].contains(&phase) {
         return 0;
     }
-    let own = value.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64);
+    let own = value
+        .pointer("/spec/terminationGracePeriodSeconds")
+        .and_then(Value::as_i64);
     asked.or(own).unwrap_or(POD_GRACE).max(0)
 }
 
@@ -255,7 +297,10 @@ fn grace_of(resource: &Resource, value: &Value, asked: Option<i64>) -> i64 {
 async fn orphan(server: &Server, uid: &str) -> Result<(), WriteError> {
     let owned = server.store.read().owned_by(uid);
     for object in owned {
-        rewrite(server, &object.key, &|value| drop_owner(value, &|owner| owner == uid)).await?;
+        rewrite(server, &object.key, &|value| {
+            drop_owner(value, &|owner| owner == uid);
+        })
+        .await?;
     }
     Ok(())
 }

@@ -14,10 +14,12 @@ use crate::plane::status::Failure;
 use crate::plane::store::Object;
 
 pub(super) fn get(server: &Server, place: &Place, name: &str, call: &Call) -> Result<Answer, Failure> {
-    let form = place.form(call)?;
+    let form = call.form()?;
     let object = server.store.read().get(&place.key(name));
     let object = object.ok_or_else(|| place.not_found(name))?;
-    Ok(Answer::ok(form.one(&place.resource, &shown(&place.resource, &object))))
+    Ok(Answer::ok(
+        form.one(&place.resource, &shown(&place.resource, &object)),
+    ))
 }
 
 /// Where a list that came in pages goes on.
@@ -66,7 +68,7 @@ impl Selectors {
 }
 
 pub(super) fn list(server: &Server, place: &Place, call: &Call) -> Result<Answer, Failure> {
-    let form = place.form(call)?;
+    let form = call.form()?;
     let selectors = Selectors::parse(place, call)?;
     let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
     let token = call.query.get("continue").map(Continue::decode).transpose()?;
@@ -90,12 +92,13 @@ pub(super) fn list(server: &Server, place: &Place, call: &Call) -> Result<Answer
     let mut metadata = json!({ "resourceVersion": version.to_string() });
     if let Some(token) = more {
         metadata["continue"] = token.into();
-        let unselective = call.query.get("labelSelector").is_none() && call.query.get("fieldSelector").is_none();
+        let unselective =
+            call.query.get("labelSelector").is_none() && call.query.get("fieldSelector").is_none();
         if unselective {
             metadata["remainingItemCount"] = (matching.count() + 1).into();
         }
     }
-    Ok(Answer::ok(form.many(&place.resource, items, metadata)))
+    Ok(Answer::ok(form.many(&place.resource, &items, &metadata)))
 }
 
 /// The objects to look at, and the version that they are of.
@@ -128,14 +131,16 @@ fn snapshot(
         }
         if exact {
             let objects = state.list_at(storage, &place.namespace, version);
-            let objects = objects.ok_or_else(|| {
-                Failure::expired("The resourceVersion for the provided list is too old.")
-            })?;
+            let objects = objects
+                .ok_or_else(|| Failure::expired("The resourceVersion for the provided list is too old."))?;
             return Ok((version, objects));
         }
     }
     // A selector for one name in one namespace needs no walk over all.
-    let one = selectors.fields.name().filter(|_| !place.namespace.is_empty() || !place.resource.namespaced);
+    let one = selectors
+        .fields
+        .name()
+        .filter(|_| !place.namespace.is_empty() || !place.resource.namespaced);
     let objects = match one {
         Some(name) => state.get(&place.key(name)).into_iter().collect(),
         None => state.list(storage, &place.namespace),

@@ -91,20 +91,18 @@ fn container(pod: &Value, asked: Option<&str>, name: &str) -> Result<String, Fai
     if let Some(preferred) = preferred.filter(|name| containers.iter().any(|one| one == name)) {
         return Ok(preferred.to_owned());
     }
-    match containers.as_slice() {
-        [only] => Ok(only.clone()),
-        _ => {
-            let of_init = if init.is_empty() {
-                String::new()
-            } else {
-                format!(" or one of the init containers: [{}]", init.join(" "))
-            };
-            Err(Failure::bad_request(format!(
-                "a container name must be specified for pod {name}, choose one of: [{}]{of_init}",
-                containers.join(" ")
-            )))
-        }
+    if let [only] = containers.as_slice() {
+        return Ok(only.clone());
     }
+    let of_init = if init.is_empty() {
+        String::new()
+    } else {
+        format!(" or one of the init containers: [{}]", init.join(" "))
+    };
+    Err(Failure::bad_request(format!(
+        "a container name must be specified for pod {name}, choose one of: [{}]{of_init}",
+        containers.join(" ")
+    )))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +189,9 @@ impl Reader {
             self.file = Some(file);
         }
         let file = self.file.as_mut()?;
-        let most = self.left.map_or(CHUNK, |left| usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
+        let most = self
+            .left
+            .map_or(CHUNK, |left| usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
         let mut chunk = Vec::with_capacity(most);
         file.take(most as u64).read_to_end(&mut chunk).await.ok()?;
         if chunk.is_empty() {

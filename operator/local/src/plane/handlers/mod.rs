@@ -11,7 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
@@ -38,6 +38,13 @@ struct Call {
     content_type: String,
     accept: String,
     body: Bytes,
+}
+
+impl Call {
+    /// The form that the client wants an answer in.
+    fn form(&self) -> Result<Form, Failure> {
+        negotiate::form(&self.accept, &self.query)
+    }
 }
 
 /// One or more warnings that go with an answer.
@@ -89,7 +96,10 @@ where
         Err(failure) => return json_response(failure.code, &failure.to_json()),
     };
     let text = |name| {
-        let value = parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let value = parts
+            .headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
     let call = Call {
@@ -124,11 +134,11 @@ where
     let mut collected = Vec::new();
     let mut body = std::pin::pin!(body);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::bad_request(format!("failed to read the body: {error}")))?;
+        let frame =
+            frame.map_err(|error| Failure::bad_request(format!("failed to read the body: {error}")))?;
         let Ok(mut data) = frame.into_data() else {
             continue;
         };
-        use bytes::Buf as _;
         if collected.len() + data.remaining() > BODY_LIMIT {
             return Err(Failure::too_large(format!(
                 "Request entity too large: limit is {BODY_LIMIT}"
@@ -156,18 +166,17 @@ async fn dispatch(server: &Arc<Server>, route: Route, call: Call) -> Result<Answ
     match route {
         Route::Health => Ok(Answer::Raw(text_response(StatusCode::OK, "ok"))),
         Route::Version => read_only(discovery::version()),
-        Route::CoreVersions if negotiate::wants_aggregated(&call.accept) => {
-            Ok(Answer::Raw(discovery::aggregated(registry, discovery::Root::Core)))
-        }
-        Route::Groups if negotiate::wants_aggregated(&call.accept) => {
-            Ok(Answer::Raw(discovery::aggregated(registry, discovery::Root::Groups)))
-        }
+        Route::CoreVersions if negotiate::wants_aggregated(&call.accept) => Ok(Answer::Raw(
+            discovery::aggregated(registry, discovery::Root::Core),
+        )),
+        Route::Groups if negotiate::wants_aggregated(&call.accept) => Ok(Answer::Raw(discovery::aggregated(
+            registry,
+            discovery::Root::Groups,
+        ))),
         Route::CoreVersions => read_only(discovery::core_versions()),
         Route::Groups => read_only(discovery::groups(registry)),
         Route::Group(group) => read_only(discovery::group(registry, &group)?),
-        Route::Resources { group, version } => {
-            read_only(discovery::resources(registry, &group, &version)?)
-        }
+        Route::Resources { group, version } => read_only(discovery::resources(registry, &group, &version)?),
         Route::OpenApiIndex => read_only(openapi::index(registry)),
         Route::OpenApi { group, version } => read_only(openapi::document(registry, &group, &version)?),
         Route::OpenApiV2 | Route::Unknown => Err(Failure::page_not_found()),
@@ -250,11 +259,6 @@ impl Place {
 
     fn not_found(&self, name: &str) -> Failure {
         Failure::not_found(&self.resource.group, &self.resource.plural, name)
-    }
-
-    /// The form that the client wants an answer in.
-    fn form(&self, call: &Call) -> Result<Form, Failure> {
-        negotiate::form(&call.accept, &call.query)
     }
 }
 

@@ -33,7 +33,10 @@ pub(in crate::plane) fn missing(registry: &Registry, state: &State) -> Vec<(Key,
             name: name.clone(),
         };
         let current = state.get(&key);
-        if current.as_ref().is_some_and(|object| object.value.get("spec") == definition.get("spec")) {
+        if current
+            .as_ref()
+            .is_some_and(|object| object.value.get("spec") == definition.get("spec"))
+        {
             continue;
         }
         let mut value = definition.clone();
@@ -58,7 +61,10 @@ pub(in crate::plane) fn missing(registry: &Registry, state: &State) -> Vec<(Key,
 /// A definition with what the server adds to it.
 fn completed(definition: &Value) -> Value {
     let mut definition = definition.clone();
-    let kind = definition.pointer("/spec/names/kind").and_then(Value::as_str).unwrap_or_default();
+    let kind = definition
+        .pointer("/spec/names/kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let list = format!("{kind}List");
     definition["spec"]["names"]["listKind"] = list.into();
     definition["spec"]["conversion"] = json!({ "strategy": "None" });

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{Answer, Call, Place, check_size, shown};
+use crate::plane::Server;
 use crate::plane::decode::{self, FieldValidation};
 use crate::plane::kinds;
 use crate::plane::metadata;
@@ -13,7 +14,6 @@ use crate::plane::patch;
 use crate::plane::registry::{EventForm, Nature, Resource};
 use crate::plane::status::{Cause, Failure};
 use crate::plane::store::{Key, Object, Write, WriteError};
-use crate::plane::Server;
 
 /// How often a patch without a resourceVersion is applied to a newer version of its object.
 const ATTEMPTS: usize = 20;
@@ -35,7 +35,12 @@ pub(super) async fn replace(
             field: "metadata.resourceVersion".to_owned(),
             message: "Invalid value: 0: must be specified for an update".to_owned(),
         };
-        return Err(Failure::invalid(&resource.group, &resource.plural, name, &[cause]));
+        return Err(Failure::invalid(
+            &resource.group,
+            &resource.plural,
+            name,
+            &[cause],
+        ));
     }
     let change = |_: &Value| Ok(value.clone());
     let creates = matches!(resource.nature, Nature::Lease | Nature::Event(_));
@@ -114,7 +119,7 @@ async fn update(
     call: &Call,
     change: &(dyn Fn(&Value) -> Result<Value, Failure> + Sync),
 ) -> Result<Answer, Failure> {
-    let form = place.form(call)?;
+    let form = call.form()?;
     let replaces = call.method == http::Method::PUT;
     let options = if replaces { "UpdateOptions" } else { "PatchOptions" };
     let dry_run = call.query.dry_run(options)?;
@@ -129,7 +134,11 @@ async fn update(
         check_uid(place, &current, &new, replaces)?;
         let unknown = decode::normalize(resource, &mut new)?;
         let warnings = decode::report_unknown(mode, &unknown).map_err(|error| {
-            if replaces { error.in_body(resource) } else { error.in_patch(&new) }
+            if replaces {
+                error.in_body(resource)
+            } else {
+                error.in_patch(&new)
+            }
         })?;
         if matches!(resource.nature, Nature::Event(EventForm::Group)) {
             kinds::event_to_core(&mut new);
@@ -263,7 +272,11 @@ fn keep_identity(old: &Value, new: &mut Value) {
     metadata.remove("managedFields");
     metadata.remove("selfLink");
     for list in ["finalizers", "ownerReferences"] {
-        if metadata.get(list).and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        if metadata
+            .get(list)
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty)
+        {
             metadata.remove(list);
         }
     }

@@ -21,9 +21,9 @@ use crate::plane::status::Failure;
 use crate::plane::store::{Change, Key, Object, Since};
 
 /// How often a watch that wants bookmarks gets one when nothing happens.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a watch goes on when the client does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(45);
 /// How many changes are read from the log at a time.
 const READ_AT_ONCE: usize = 256;
 
@@ -33,10 +33,16 @@ pub(super) fn start(
     name: Option<String>,
     call: &Call,
 ) -> Result<Answer, Failure> {
-    let form = place.form(call)?;
+    let form = call.form()?;
     let selectors = Selectors::parse(&place, call)?;
-    let timeout = call.query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
-    let version = call.query.number("resourceVersion")?.filter(|version| *version > 0);
+    let timeout = call
+        .query
+        .number("timeoutSeconds")?
+        .filter(|seconds| *seconds > 0);
+    let version = call
+        .query
+        .number("resourceVersion")?
+        .filter(|version| *version > 0);
     let streams_list = call.query.is_set("sendInitialEvents");
     let bookmarks = call.query.is_set("allowWatchBookmarks");
     if streams_list && call.query.get("resourceVersionMatch") != Some("NotOlderThan") {
@@ -235,7 +241,7 @@ fn bookmark(form: Form, resource: &crate::plane::registry::Resource, value: &Val
         Form::Metadata => line("BOOKMARK", &form.one(resource, value)),
         Form::Table(_) => {
             let metadata = value["metadata"].clone();
-            line("BOOKMARK", &form.many(resource, Vec::new(), metadata))
+            line("BOOKMARK", &form.many(resource, &[], &metadata))
         }
     }
 }
