@@ -27,6 +27,8 @@ pub struct ConnectOptions {
 
 /// How long a serving process may take to end after it was asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one that does not answer any longer may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client of the plane. Starts a serving process if there is none, and replaces one of another
 /// version that has nothing to do.
@@ -37,9 +39,18 @@ pub async fn client(options: &ConnectOptions) -> anyhow::Result<Client> {
         return Ok(client::over_socket(directory.socket()));
     }
     let client = client::over_socket(directory.socket());
-    let version = client.apiserver_version().await;
-    let version = version
-        .with_context(|| format!("failed to talk to the plane of `{}`", directory.root().display()))?;
+    let version = match client.apiserver_version().await {
+        Ok(version) => version,
+        // It ended, having been idle, between the two looks.
+        Err(_) if has_ended(directory).await => {
+            start::serve(options).await?;
+            return Ok(client::over_socket(directory.socket()));
+        }
+        Err(error) => {
+            let root = directory.root().display();
+            return Err(error).with_context(|| format!("failed to talk to the plane of `{root}`"));
+        }
+    };
     if is_own_version(&version.git_version) {
         return Ok(client);
     }
@@ -128,6 +139,16 @@ pub async fn status(directory: &Directory) -> anyhow::Result<Option<Serving>> {
 
 fn serving(directory: &Directory) -> Option<Record> {
     Record::read(directory).filter(|record| record.process.is_alive())
+}
+
+/// Whether the process that served the folder is gone, or is just going.
+async fn has_ended(directory: &Directory) -> bool {
+    let Some(record) = serving(directory) else {
+        return true;
+    };
+    tokio::time::timeout(END_PATIENCE, record.process.ended())
+        .await
+        .is_ok()
 }
 
 /// Whether somebody answers on the folder's socket.

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -17,6 +17,7 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// How long one waits for another process that has won the folder.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(3);
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// A log that is larger starts anew.
 const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024;
 /// This many lines of the log are shown when it does not start.
@@ -36,25 +37,22 @@ pub(super) async fn serve(options: &ConnectOptions) -> anyhow::Result<()> {
         .truncate(large)
         .open(&path)
         .with_context(|| format!("failed to open `{}`", path.display()))?;
-    // It leaves this session by itself, which a process that leads a group could not do.
-    let mut child = Command::new(&options.program)
-        .args(["local", "serve"])
-        .env(directory::VARIABLE, std::path::absolute(directory.root())?)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .with_context(|| format!("failed to start `{} local serve`", options.program.display()))?;
-
+    let spawn = || -> anyhow::Result<Child> {
+        // It leaves this session by itself, which a process that leads a group could not do.
+        Command::new(&options.program)
+            .args(["local", "serve"])
+            .env(directory::VARIABLE, std::path::absolute(directory.root())?)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.try_clone()?)
+            .spawn()
+            .with_context(|| format!("failed to start `{} local serve`", options.program.display()))
+    };
+    let mut child = spawn()?;
     let mut deadline = Instant::now() + START_PATIENCE;
-    let mut ended = false;
+    let mut refused = false;
     while !is_open(directory).await {
-        if !ended && child.try_wait()?.is_some() {
-            // Perhaps another command has started one at the same moment.
-            ended = true;
-            deadline = Instant::now() + OTHERS_PATIENCE;
-        }
         if Instant::now() > deadline {
             bail!(
                 "failed to start the plane of `{}`: {}\nhint: see `{}`",
@@ -63,7 +61,17 @@ pub(super) async fn serve(options: &ConnectOptions) -> anyhow::Result<()> {
                 path.display(),
             );
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        let mut pause = LOOK_AGAIN;
+        if child.try_wait()?.is_some() {
+            // Another command has started one at the same moment, or the last one is just ending.
+            if !refused {
+                deadline = Instant::now() + OTHERS_PATIENCE;
+                refused = true;
+            }
+            child = spawn()?;
+            pause = AFTER_REFUSAL;
+        }
+        tokio::time::sleep(pause).await;
     }
     Ok(())
 }

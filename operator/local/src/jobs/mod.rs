@@ -6,7 +6,20 @@
 //! anywhere else, so that a plane that is killed at any moment starts nothing twice: the next one
 //! adopts what runs and reports what has ended.
 //!
-//! Images do not exist here: a program is looked for on the machine's `PATH`.
+//! # What a container gets here
+//!
+//! - Images do not exist: a program is looked for on the `PATH` that the serving process was started
+//!   with.
+//! - Of the user's environment it gets `PATH`, language, terminal, proxies and certificates. Keys
+//!   come from Secrets alone, and the home is a folder of the pod: a login of the user's own is not
+//!   used.
+//! - In bubblewrap it sees the machine read-only, without homes, `/run` and scratch folders, but with
+//!   the programs of `PATH` wherever they are. What such a program needs besides, as a toolchain in
+//!   `~/.rustup`, is hidden. The network is the machine's, and so are abstract sockets.
+//! - Without a sandbox, variables, arguments and the working directory that name a path of a volume
+//!   are translated to the folder of the machine.
+//! - One pod at a time for a Job; no limits of CPU or memory; no `envFrom`, no probes, no volumes but
+//!   `emptyDir`, `secret` and `configMap`.
 
 mod configuration;
 mod container;

@@ -61,6 +61,8 @@ impl ServeOptions {
 
 /// Serves a folder until SIGTERM or SIGINT, or until nobody uses it. Logs to standard error.
 ///
+/// The folder stays locked until the process has ended, which it is to do when this returns.
+///
 /// # Errors
 ///
 /// [`AlreadyServing`] when another process serves the folder.
@@ -134,7 +136,9 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
     };
     // Before the lock is free: the next one makes its own.
     let _ = fs::remove_file(directory.socket());
-    drop(lock);
+    // Requests may still be answered until the process is gone, and so long no other may begin:
+    // the kernel lets go of the lock.
+    std::mem::forget(lock);
     tracing::info!("ends: {}", ended.as_ref().copied().unwrap_or("an error"));
     ended.map(|_| ())
 }
