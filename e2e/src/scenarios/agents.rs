@@ -75,7 +75,11 @@ async fn succeeds(world: &World, agent: &Type) -> anyhow::Result<()> {
     .await?;
     world.expect(&task, Phase::Succeeded).await?;
     let pushed = repository.commit("feature/x").await?;
-    ensure!(pushed.is_some(), "nothing was pushed");
+    ensure!(
+        pushed.is_some(),
+        "nothing was pushed\n{}",
+        world.report("agent").await
+    );
     ensure!(
         result_of(&task, "commit") == pushed.as_deref(),
         "{:?}",
@@ -205,7 +209,12 @@ async fn goes_on_after(world: &World, agent: &Type, trouble: Turn) -> anyhow::Re
     world.expect(&task, Phase::Succeeded).await?;
     let pushed = repository.commit("feature/x").await?;
     ensure!(
-        pushed.is_some() && result_of(&task, "commit") == pushed.as_deref(),
+        pushed.is_some(),
+        "nothing was pushed\n{}",
+        world.report("agent").await
+    );
+    ensure!(
+        result_of(&task, "commit") == pushed.as_deref(),
         "{:?}",
         task.status
     );

@@ -36,14 +36,23 @@ pub(super) async fn a_spec_cannot_be_changed(world: &World) -> anyhow::Result<()
         .await?
         .expect(0, &["created"])?;
     let said = apply(world, "fixed", &json!({"type": "shell", "prompt": "false"})).await?;
-    said.expect(1, &["is invalid", "immutable"])?;
+    said.expect(
+        1,
+        &["is invalid", "prompt cannot be changed once the Task is created"],
+    )?;
     let said = apply(
         world,
         "fixed",
         &json!({"type": "shell", "prompt": "true", "model": "x"}),
     )
     .await?;
-    said.expect(1, &["is invalid", "immutable"])
+    said.expect(
+        1,
+        &[
+            "is invalid",
+            "model cannot be added or removed once the Task is created",
+        ],
+    )
 }
 
 pub(super) async fn a_cancel_cannot_be_taken_back(world: &World) -> anyhow::Result<()> {
@@ -59,7 +68,7 @@ pub(super) async fn a_cancel_cannot_be_taken_back(world: &World) -> anyhow::Resu
             r#"{"spec":{"cancel":false}}"#,
         ])
         .await?;
-    said.expect(1, &["is invalid", "spec.cancel"])
+    said.expect(1, &["is invalid", "cancel cannot be taken back"])
 }
 
 pub(super) async fn workspace_and_workspace_ref_exclude_each_other(world: &World) -> anyhow::Result<()> {

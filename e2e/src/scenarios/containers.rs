@@ -13,7 +13,7 @@ pub(super) async fn an_image_that_does_not_exist_fails_and_is_named(world: &Worl
     let task = world
         .run(
             "nowhere",
-            json!({"type": "shell", "prompt": "true", "image": "axon-e2e/no-such-image:1", "startTimeout": "5s"}),
+            json!({"type": "shell", "prompt": "true", "image": "axon-e2e/no-such-image:1", "startTimeout": "20s"}),
         )
         .await?;
     world.expect(&task, Phase::Failed).await?;

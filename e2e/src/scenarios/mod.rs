@@ -77,7 +77,7 @@ scenarios! {
     Both Others repositories::a_branch_that_the_remote_has_is_gone_on_with;
     Both Others repositories::a_tag_and_a_commit_can_be_checked_out;
     Both Others repositories::a_missing_ref_fails_and_is_named;
-    Both Others repositories::a_repository_that_does_not_exist_fails_with_gits_own_words;
+    Both Others repositories::a_repository_that_does_not_exist_is_told_in_gits_own_words;
     Both Others repositories::a_private_repository_is_cloned_and_pushed_with_its_token;
     Both Others repositories::a_wrong_token_fails;
     Both Others repositories::a_private_repository_without_a_token_fails;
