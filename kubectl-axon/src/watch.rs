@@ -89,6 +89,8 @@ fn sightings<K: Resource>(
             known.remove(&key(&object));
             vec![Ok(Sighting::Gone(object.name_any()))]
         }
+        // Too far behind to go on: the watch lists anew by itself, and nothing is amiss.
+        Err(watcher::Error::WatchError(status)) if status.code == 410 => Vec::new(),
         Err(error) => vec![trouble(error)],
     }
 }

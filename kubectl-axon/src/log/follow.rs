@@ -345,7 +345,15 @@ async fn stream_to_end(cluster: &Cluster, pod: &str, container: &str, sink: &mut
     let mut known = 0;
     loop {
         let streamed = stream(cluster, pod, &parameters, known, sink).await;
-        let after = api.get_opt(pod).await.ok().flatten();
+        let Ok(after) = api.get_opt(pod).await else {
+            // The server is away: what it has of the log is asked for when it is back.
+            if let Ok(Streamed { bytes, .. }) = streamed {
+                known += bytes;
+            }
+            cluster.revive().await;
+            tokio::time::sleep(RECONNECT).await;
+            continue;
+        };
         let whole = match streamed {
             Ok(Streamed { bytes, whole }) => {
                 known += bytes;
