@@ -100,8 +100,10 @@ async fn run(kind: PlaneKind, chosen: &[&Scenario], threads: usize) -> anyhow::R
             shared.plane.log()
         ));
     }
+    // The words of the standard harness, which scripts count.
     say(&format!(
-        "\nresult: {} passed; {} failed",
+        "\ntest result: {}. {} passed; {} failed",
+        if failures.is_empty() { "ok" } else { "FAILED" },
         chosen.len() - failures.len(),
         failures.len()
     ));
