@@ -120,6 +120,11 @@ fn after_the_end(job: &Job, finished: Timestamp, now: Timestamp) -> Decision {
     }
 }
 
+/// Whether the Job has ended, well or not.
+pub(super) fn is_finished(job: &Job) -> bool {
+    job.status.as_ref().and_then(finished_at).is_some()
+}
+
 fn finished_at(status: &JobStatus) -> Option<Timestamp> {
     let conditions = status.conditions.iter().flatten();
     conditions

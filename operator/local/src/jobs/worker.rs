@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
 use rustix::process::Signal;
 use serde_json::json;
@@ -20,6 +22,7 @@ use tokio::sync::{Mutex, SemaphorePermit, watch};
 
 use super::container::{agent_type, installs_the_runner, launch, start};
 use super::context::Context;
+use super::job::is_finished;
 use super::obstacle::Obstacle;
 use super::process::{Identity, kill_descendants};
 use super::record::{Claim, Files, Trace};
@@ -36,6 +39,8 @@ pub(super) enum View {
 
 /// How long a supervisor may take to write down an end after all was killed.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a Job may take to count the end of its pod.
+const COUNT_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to write to the plane.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Kubernetes' default.
@@ -236,7 +241,11 @@ impl Worker {
                     launch(&self.context, &self.pod, container, &files, sandbox)
                 })
                 .await?;
-            trace = start(&self.context, &files, &launch).await?;
+            let started = start(&self.context, &files, &launch).await;
+            trace = started.map_err(|error| Obstacle::Final {
+                reason: "StartError",
+                message: format!("failed to start container `{}`: {error}", container.name),
+            })?;
         }
         loop {
             match trace {
@@ -323,6 +332,7 @@ impl Worker {
             end(&files, grace).await;
             if !has_ended(pod) {
                 self.report_ends(&files).await;
+                self.until_counted(pod).await;
             }
         }
         let parameters = DeleteParams {
@@ -344,6 +354,26 @@ impl Worker {
             }
             pause.wait().await;
         }
+    }
+
+    /// Waits until the pod's Job has counted its end. In a cluster the finalizer
+    /// `batch.kubernetes.io/job-tracking` keeps the pod so long, and whoever follows the Job relies
+    /// on finding the pod's last status meanwhile.
+    async fn until_counted(&self, pod: &Pod) {
+        let owner = pod.owner_references().iter().find(|owner| owner.kind == "Job");
+        let Some(owner) = owner else {
+            return;
+        };
+        let namespace = pod.namespace().unwrap_or_default();
+        let jobs: Api<Job> = Api::namespaced(self.context.client.clone(), &namespace);
+        let counted = await_condition(jobs, &owner.name, |job: Option<&Job>| {
+            job.is_none_or(|job| {
+                job.metadata.deletion_timestamp.is_some()
+                    || job.uid().as_ref() != Some(&owner.uid)
+                    || is_finished(job)
+            })
+        });
+        let _ = tokio::time::timeout(COUNT_PATIENCE, counted).await;
     }
 
     async fn report_ends(&self, files: &[Files]) {
