@@ -59,6 +59,9 @@ pub struct World {
     secrets: Shelf<SecretFacts>,
     jobs: Children<LeanJob>,
     pods: Children<LeanPod>,
+    /// Pods that had ended when they went, by the UID of their Task, which has not ended: a round
+    /// may not have seen their end, and what they reported is nowhere else.
+    departed: HashMap<Box<str>, Vec<Packed<Pod>>>,
     /// Which Tasks name an object.
     named_by_tasks: Index,
     /// Which Workspaces name a Secret.
@@ -127,8 +130,14 @@ impl World {
         Some(Gathered {
             task: task.value.packed.clone(),
             jobs: self.jobs.of(&task.uid),
-            pods: self.pods.of(&task.uid),
+            pods: self.pods_of(&task.uid),
         })
+    }
+
+    fn pods_of(&self, task_uid: &str) -> Vec<Packed<Pod>> {
+        let mut pods = self.pods.of(task_uid);
+        pods.extend(self.departed.get(task_uid).into_iter().flatten().cloned());
+        pods
     }
 
     /// The Workspace at `key`.
@@ -270,6 +279,9 @@ impl World {
 
     /// Takes in an event about a pod.
     pub fn on_pod(&mut self, event: Event<LeanPod>) -> Vec<Wake> {
+        if let Event::Delete(pod) = &event {
+            self.keep_end(pod);
+        }
         let owners = self.pods.on(event);
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
     }
@@ -319,6 +331,21 @@ impl World {
 }
 
 impl World {
+    /// Keeps a pod that has ended, until its Task has ended too.
+    fn keep_end(&mut self, pod: &LeanPod) {
+        let Some(uid) = pod.task_uid().filter(|_| pod.has_ended()) else {
+            return;
+        };
+        let task = self.uids.get(uid).and_then(|key| self.tasks.get(key));
+        if task.is_none_or(|task| task.value.phase.is_some_and(Phase::is_final)) {
+            return;
+        }
+        match Packed::new(pod) {
+            Ok(packed) => self.departed.entry(uid.into()).or_default().push(packed),
+            Err(error) => tracing::warn!(pod = %Key::of(pod), %error, "the pod's end cannot be kept"),
+        }
+    }
+
     fn put_task(&mut self, sent: &Loose<Task>) -> Vec<Wake> {
         let key = Key::of(sent);
         if self.tasks.knows(&key, sent.meta()) {
@@ -354,6 +381,9 @@ impl World {
             self.uids.remove(&before.uid);
         }
         self.uids.insert(uid.into(), key.clone());
+        if phase.is_some_and(Phase::is_final) {
+            self.departed.remove(uid);
+        }
         let phase_before = before.as_ref().map(|entry| entry.value.phase);
         if let Some(phase) = phase_before {
             self.census.leave(phase);
@@ -374,6 +404,7 @@ impl World {
     fn forget_task(&mut self, key: &Key, entry: &shelf::Entry<TaskFacts>) -> Vec<Wake> {
         self.named_by_tasks.replace(key, &entry.value.names, &[]);
         self.uids.remove(&entry.uid);
+        self.departed.remove(&entry.uid);
         self.census.leave(entry.value.phase);
         self.wake_all(self.named_by_tasks.users(&Named::Task(key.clone())))
     }

@@ -21,6 +21,7 @@ const LASTING: &[&str] = &[
     "InvalidFile",
     "InvalidRun",
     "RefNotFound",
+    "RepositoryNotFound",
 ];
 
 /// Whether an outcome of the preparation tells of what trying again cannot help.

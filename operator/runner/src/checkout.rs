@@ -10,8 +10,8 @@ use std::path::Path;
 use axon_api::run::Checkout;
 
 use crate::failure::{
-    AUTHENTICATION_FAILED, CLONE_FAILED, DISK_FULL, Failure, INVALID_BRANCH, REF_NOT_FOUND, SETUP_FAILED,
-    TERMINATED,
+    AUTHENTICATION_FAILED, CLONE_FAILED, DISK_FULL, Failure, INVALID_BRANCH, REF_NOT_FOUND,
+    REPOSITORY_NOT_FOUND, SETUP_FAILED, TERMINATED,
 };
 use crate::git::{Answer, Git, telling_line};
 use crate::head::is_branch_name;
@@ -331,6 +331,19 @@ fn speaks_of_authentication(errors: &str) -> bool {
     .any(|words| errors.contains(words))
 }
 
+/// Whether git's messages say that there is no repository. Forges say so too of a private one to
+/// those who may not see it.
+fn speaks_of_a_missing_repository(errors: &str) -> bool {
+    [
+        "does not appear to be a git repository",
+        "Repository not found",
+        "' not found",
+        "returned error: 404",
+    ]
+    .iter()
+    .any(|words| errors.contains(words))
+}
+
 /// What git's messages mean for the person who wrote the Workspace.
 fn explain(checkout: &Checkout, errors: &str) -> Failure {
     let line = telling_line(errors);
@@ -356,6 +369,16 @@ fn explain(checkout: &Checkout, errors: &str) -> Failure {
     }
     if speaks_of_a_missing_ref(errors) {
         return no_such_ref(checkout);
+    }
+    if speaks_of_a_missing_repository(errors) {
+        let hint = match &checkout.secret_name {
+            None if repo.starts_with("http") => {
+                "\nhint: a private repository needs `secretRef` in the workspace, with a token that may read it"
+            }
+            _ => "",
+        };
+        let message = format!("there is no repository at `{repo}`: {line}{hint}");
+        return Failure::new(REPOSITORY_NOT_FOUND, message);
     }
     Failure::new(CLONE_FAILED, format!("failed to check out `{repo}`: {line}"))
 }
@@ -419,6 +442,14 @@ mod tests {
             ),
             ("fatal: write error: No space left on device", DISK_FULL),
             ("fatal: couldn't find remote ref refs/heads/x", REF_NOT_FOUND),
+            (
+                "fatal: '/x' does not appear to be a git repository",
+                REPOSITORY_NOT_FOUND,
+            ),
+            (
+                "fatal: repository 'https://h/a/b/' not found",
+                REPOSITORY_NOT_FOUND,
+            ),
             (
                 "fatal: unable to access 'https://h/': Could not resolve host: h",
                 CLONE_FAILED,

@@ -61,6 +61,8 @@ pub(crate) const AGENT_NOT_FOUND: &str = "AgentNotFound";
 pub(crate) const AGENT_NOT_STARTED: &str = "AgentNotStarted";
 /// The repository could not be read.
 pub(crate) const CLONE_FAILED: &str = "CloneFailed";
+/// There is no repository at the URL, or none that may be seen without a token.
+pub(crate) const REPOSITORY_NOT_FOUND: &str = "RepositoryNotFound";
 /// The repository has no such branch, tag or commit.
 pub(crate) const REF_NOT_FOUND: &str = "RefNotFound";
 /// The name of the branch to work on cannot be one.

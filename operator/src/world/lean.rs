@@ -164,6 +164,14 @@ fn trim_container_status(container: &mut ContainerStatus) {
     }
 }
 
+impl LeanPod {
+    /// Whether the pod has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        let phase = self.status.as_ref().and_then(|status| status.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    }
+}
+
 impl From<Job> for LeanJob {
     fn from(job: Job) -> Self {
         Self {

@@ -312,3 +312,48 @@ fn the_prompt_of_a_finished_task_is_not_kept() {
     let kept = world.gather(&key("a")).expect("a Task");
     assert!(kept.unpack().expect("readable").0.spec.prompt.is_empty());
 }
+
+fn pod(name: &str, task_uid: &str, phase: &str) -> LeanPod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "uid": name,
+            "resourceVersion": "20",
+            "labels": { axon_api::labels::TASK_UID: task_uid },
+        },
+        "status": { "phase": phase },
+    }))
+    .expect("a pod")
+}
+
+fn pods_of(world: &World, name: &str) -> Vec<String> {
+    let gathered = world.gather(&key(name)).expect("the Task");
+    let (_, _, pods) = gathered.unpack().expect("it can be read");
+    pods.iter().map(ResourceExt::name_any).collect()
+}
+
+#[test]
+fn the_end_of_a_pod_that_is_gone_is_kept_until_its_task_has_ended() {
+    let mut world = World::default();
+    let running = in_phase(task("a", 1, json!({})), 2, Phase::Running);
+    let uid = running.metadata.uid.clone().expect("a UID");
+    world.on_task(applied(running.clone()));
+    world.on_pod(Event::Apply(pod("p", &uid, "Running")));
+    let woken = world.on_pod(Event::Delete(pod("p", &uid, "Failed")));
+    assert_eq!(woken.len(), 1, "the Task is looked at once more");
+    assert_eq!(pods_of(&world, "a"), ["p"]);
+    world.on_task(applied(in_phase(running, 3, Phase::Cancelled)));
+    assert!(pods_of(&world, "a").is_empty());
+}
+
+#[test]
+fn a_pod_that_goes_before_its_end_is_not_kept() {
+    let mut world = World::default();
+    let running = in_phase(task("a", 1, json!({})), 2, Phase::Running);
+    let uid = running.metadata.uid.clone().expect("a UID");
+    world.on_task(applied(running));
+    world.on_pod(Event::Apply(pod("p", &uid, "Pending")));
+    world.on_pod(Event::Delete(pod("p", &uid, "Pending")));
+    assert!(pods_of(&world, "a").is_empty());
+}

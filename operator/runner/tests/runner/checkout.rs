@@ -187,7 +187,7 @@ fn a_repository_that_is_not_there_is_told_in_gits_own_words() {
     description.checkout.as_mut().expect("a checkout").repo = place.url("gone.git");
     let finished = place.prepare(&description);
     let outcome = finished.outcome();
-    assert_eq!(outcome.reason, "CloneFailed");
+    assert_eq!(outcome.reason, "RepositoryNotFound");
     assert!(outcome.message.contains("fatal: "), "{}", outcome.message);
     assert!(finished.text().contains("fatal: "), "the log says it too");
 }
