@@ -41,6 +41,7 @@ pub(crate) fn of(task: &Task, pod: &Pod, job: Option<&Job>) -> Ending {
         .and_then(|end| end.message.as_deref())
         .and_then(Outcome::parse);
     let (phase, cause) = match &outcome {
+        Some(outcome) if killed_for_memory(outcome, end) => (Phase::Failed, out_of_memory(task)),
         Some(outcome) if outcome.result != RunResult::Cancelled => reported(outcome),
         _ => stopped(task, pod, job).unwrap_or_else(|| match &outcome {
             Some(outcome) => reported(outcome),
@@ -79,6 +80,13 @@ pub(crate) fn is_job_finished(job: &Job) -> bool {
 /// Whether the Job's deadline ended it.
 pub(crate) fn is_deadline_exceeded(job: &Job) -> bool {
     job_failure(job).is_some_and(|condition| condition.reason.as_deref() == Some("DeadlineExceeded"))
+}
+
+/// Whether the kernel killed the agent for want of memory. The runner lives on and reports the
+/// signal; where the control group does not tell it the cause, the container's runtime does.
+fn killed_for_memory(outcome: &Outcome, end: Option<&ContainerStateTerminated>) -> bool {
+    let oom = end.is_some_and(|end| end.reason.as_deref() == Some("OOMKilled"));
+    oom && outcome.result == RunResult::Failed && outcome.exit_code == Some(137)
 }
 
 fn reported(outcome: &Outcome) -> (Phase, Cause) {
@@ -146,16 +154,7 @@ fn unreported(task: &Task, end: Option<&ContainerStateTerminated>) -> (Phase, Ca
         );
     };
     let cause = match end.reason.as_deref() {
-        Some("OOMKilled") => {
-            let limit = memory_limit(task).map_or_else(
-                || "the memory of its node".to_owned(),
-                |limit| format!("its memory limit of {limit}"),
-            );
-            Cause::new(
-                "OutOfMemory",
-                format!("the agent container was ended for using more than {limit}"),
-            )
-        }
+        Some("OOMKilled") => out_of_memory(task),
         Some("ContainerStatusUnknown") => Cause::new(
             "PodLost",
             "the node lost track of the agent container; nothing is known of its end",
@@ -166,6 +165,17 @@ fn unreported(task: &Task, end: Option<&ContainerStateTerminated>) -> (Phase, Ca
         ),
     };
     (Phase::Failed, cause)
+}
+
+fn out_of_memory(task: &Task) -> Cause {
+    let limit = memory_limit(task).map_or_else(
+        || "the memory of its node".to_owned(),
+        |limit| format!("its memory limit of {limit}"),
+    );
+    Cause::new(
+        "OutOfMemory",
+        format!("the agent container was ended for using more than {limit}"),
+    )
 }
 
 /// The limit that the Task asks for: the operator does not keep the containers of a pod's spec.

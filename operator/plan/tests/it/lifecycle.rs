@@ -168,6 +168,15 @@ fn an_end_without_an_outcome_is_explained_by_what_kubernetes_knows() {
             "exited 0 without a report",
         ),
         (ended(137, "OOMKilled", ""), "OutOfMemory", "memory limit of 64Mi"),
+        (
+            ended(
+                137,
+                "OOMKilled",
+                r#"{"version":1,"result":"Failed","reason":"AgentFailed","message":"killed","exitCode":137}"#,
+            ),
+            "OutOfMemory",
+            "memory limit of 64Mi",
+        ),
         (ended(137, "ContainerStatusUnknown", ""), "PodLost", "lost track"),
         (evicted, "Evicted", "node is drained"),
     ] {
