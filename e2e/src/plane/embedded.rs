@@ -90,10 +90,7 @@ impl Embedded {
             kill(process.id, Signal::SIGKILL)?;
         }
         wait::until(END, "the killed plane to be gone", async || {
-            Ok(self
-                .all()?
-                .iter()
-                .all(|process| serving.iter().all(|killed| killed.id != process.id)))
+            Ok(serving.iter().all(|killed| has_ended(killed.id)))
         })
         .await
     }
@@ -111,6 +108,18 @@ impl Embedded {
     fn all(&self) -> anyhow::Result<Vec<Process>> {
         processes(self.folder.path().as_os_str().as_bytes())
     }
+}
+
+/// Whether nothing of a process is left but, at most, its exit code. Its arguments vanish earlier,
+/// when its sockets are still open.
+fn has_ended(process: Pid) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+        return true;
+    };
+    // The state follows the name, which is in brackets and may have any character in it.
+    stat.rsplit(") ")
+        .next()
+        .is_some_and(|rest| rest.starts_with(['Z', 'X']))
 }
 
 /// The processes of agents of this namespace.
