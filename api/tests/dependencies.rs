@@ -9,7 +9,9 @@ use serde_json::Value;
 const AGENT_FEATURES: &[&str] = &["claude-code", "codex", "gemini", "opencode", "shell"];
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace")
 }
 
 fn cargo(arguments: &[&str]) -> String {
@@ -19,29 +21,57 @@ fn cargo(arguments: &[&str]) -> String {
         .current_dir(root())
         .output()
         .expect("cargo starts");
-    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Names of all crates that `package` links with these features, itself included.
 fn tree(package: &str, features: &str) -> BTreeSet<String> {
     let arguments = [
-        "tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}", "--no-default-features",
-        "--features", features,
+        "tree",
+        "-p",
+        package,
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+        "--no-default-features",
+        "--features",
+        features,
     ];
-    cargo(&arguments).lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+    cargo(&arguments)
+        .lines()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect()
 }
 
 #[test]
 fn the_pure_crates_link_no_runtime_no_client_and_no_tls_with_any_feature() {
-    let impure = ["tokio", "hyper", "rustls", "kube-client", "kube-runtime", "octocrab", "rusqlite"];
+    let impure = [
+        "tokio",
+        "hyper",
+        "rustls",
+        "kube-client",
+        "kube-runtime",
+        "octocrab",
+        "rusqlite",
+    ];
     let all = AGENT_FEATURES.join(",");
     for package in ["axon-agents", "axon-api", "axon-plan"] {
         for features in AGENT_FEATURES.iter().copied().chain(["", all.as_str()]) {
             let tree = tree(package, features);
             assert!(tree.len() > 3, "the tree of {package} was read");
             for name in impure {
-                assert!(!tree.contains(name), "{package} with features `{features}` links {name}");
+                assert!(
+                    !tree.contains(name),
+                    "{package} with features `{features}` links {name}"
+                );
             }
         }
     }
@@ -74,7 +104,11 @@ fn every_dependency_has_a_licence_that_is_allowed() {
     assert!(packages.len() > 100);
     for package in packages {
         let expression = package["license"].as_str().unwrap_or_default();
-        assert!(allows(&allowed, expression), "{} has the licence `{expression}`", package["name"]);
+        assert!(
+            allows(&allowed, expression),
+            "{} has the licence `{expression}`",
+            package["name"]
+        );
     }
 }
 
@@ -82,7 +116,9 @@ fn every_dependency_has_a_licence_that_is_allowed() {
 /// ones: every part joined by AND has an alternative that is allowed.
 fn allows(allowed: &BTreeSet<&str>, expression: &str) -> bool {
     let plain = expression.replace(['(', ')'], " ").replace('/', " OR ");
-    plain.split(" AND ").all(|part| part.split(" OR ").any(|name| allowed.contains(name.trim())))
+    plain
+        .split(" AND ")
+        .all(|part| part.split(" OR ").any(|name| allowed.contains(name.trim())))
 }
 
 #[test]
