@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::{Host, kubectl, program};
+use crate::world::PATIENCE;
 
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -143,7 +146,14 @@ impl Cluster {
         if let Some(status) = child.try_wait()? {
             anyhow::bail!("the operator had ended: {status}");
         }
-        child.kill().await?;
+        // Asked to end, it gives its Lease back, and the next one need not wait for it.
+        if let Some(id) = child.id() {
+            kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
+        }
+        let status = tokio::time::timeout(PATIENCE, child.wait())
+            .await
+            .context("the operator does not end when it is asked to")??;
+        ensure!(status.success(), "the operator ended with {status}");
         Ok(())
     }
 }
