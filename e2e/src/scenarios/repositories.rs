@@ -1,7 +1,7 @@
 //! Cloning, branches, pushing and tokens, with the `shell` agent.
 
 use anyhow::ensure;
-use axon_api::{Phase, Task};
+use axon_api::Phase;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
@@ -111,23 +111,20 @@ pub(super) async fn a_repository_that_does_not_exist_is_told_in_gits_own_words(
 ) -> anyhow::Result<()> {
     let repository = world.repository("work").await?;
     let url = repository.url.replace("work.git", "nowhere.git");
-    world
-        .task(
+    let task = world
+        .run(
             "fix",
             json!({"type": "shell", "prompt": "true", "workspace": {"repo": url}}),
         )
         .await?;
-    // It is tried some more times, minutes apart, so the end is not waited for.
-    world
-        .wait_for("fix", "a message with git's words", |task| {
-            message_of(task).contains("nowhere.git") && message_of(task).contains("not found")
-        })
-        .await?;
-    world
-        .patch::<Task>("fix", json!({"spec": {"cancel": true}}))
-        .await?;
-    let task = world.ended("fix").await?;
-    world.expect(&task, Phase::Cancelled).await
+    world.expect(&task, Phase::Failed).await?;
+    ensure!(reason_of(&task) == "RepositoryNotFound", "{:?}", task.status);
+    ensure!(
+        message_of(&task).contains("nowhere.git") && message_of(&task).contains("not found"),
+        "{:?}",
+        task.status
+    );
+    Ok(())
 }
 
 pub(super) async fn a_private_repository_is_cloned_and_pushed_with_its_token(
