@@ -12,13 +12,13 @@ const MUTABLE_TASK_FIELDS: &[&str] = &["cancel", "ttlSecondsAfterFinished"];
 
 /// All CustomResourceDefinitions of Axon.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![finish(Task::crd()), finish(Workspace::crd())]
+    vec![finish(&Task::crd()), finish(&Workspace::crd())]
 }
 
 /// Turns a derived definition into the one to install: schema made structural and small, and a
 /// Task's spec made immutable.
-fn finish(crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let mut value = serde_json::to_value(&crd).expect("a definition is JSON");
+fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut value = serde_json::to_value(crd).expect("a definition is JSON");
     for version in value["spec"]["versions"]
         .as_array_mut()
         .expect("a definition has versions")

@@ -3,6 +3,11 @@
 //!
 //! Pure: nothing here talks to a server or reads a clock.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of the kinds are what kubectl explain prints, as plain text"
+)]
+
 pub use axon_agents as agents;
 
 pub mod crd;

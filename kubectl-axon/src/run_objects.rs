@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use axon_agents::{Agent, CredentialKind};
 use axon_api::kinds::pod_overrides::PodOverrides;
-use axon_api::kinds::task::{Credentials, CredentialsType, DEFAULT_TYPE, LocalReference};
+use axon_api::kinds::reference::LocalReference;
+use axon_api::kinds::task::{Credentials, CredentialsType, DEFAULT_TYPE};
 use axon_api::{Task, TaskSpec, Workspace, WorkspaceSpec, labels, paths, units};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{EnvVar, Secret};

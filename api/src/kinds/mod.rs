@@ -5,5 +5,6 @@
 #![expect(unreachable_pub, reason = "the code that kube's derive makes")]
 
 pub mod pod_overrides;
+pub mod reference;
 pub mod task;
 pub mod workspace;

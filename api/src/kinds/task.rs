@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pod_overrides::PodOverrides;
+use super::reference::LocalReference;
 use super::workspace::WorkspaceSpec;
 
 /// One run of one coding agent. Its spec cannot be changed once it is created, but for cancel and
@@ -37,7 +38,7 @@ pub struct TaskSpec {
     pub type_: Option<String>,
 
     /// What the agent is to do. For type shell, the script to run. Up to 1 MiB.
-    #[schemars(length(min = 1, max = 1048576))]
+    #[schemars(length(min = 1, max = 1_048_576))]
     pub prompt: String,
 
     /// The agent's credential. Absent means none.
@@ -115,14 +116,6 @@ pub struct TaskSpec {
     /// Changes to the pod that runs the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_overrides: Option<PodOverrides>,
-}
-
-/// The name of an object of the same namespace.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalReference {
-    /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 /// The agent's credential.

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::task::LocalReference;
+use super::reference::LocalReference;
 
 /// A git repository and how Tasks check it out.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,6 @@ pub struct WorkspaceFile {
     pub path: String,
 
     /// The file's text.
-    #[schemars(length(max = 262144))]
+    #[schemars(length(max = 262_144))]
     pub content: String,
 }

@@ -59,7 +59,7 @@ fn workspace(version: u64, secret: Option<&str>) -> Workspace {
     workspace.metadata.namespace = Some("default".to_owned());
     workspace.metadata.uid = Some("ws-uid".to_owned());
     workspace.metadata.resource_version = Some(version.to_string());
-    workspace.spec.secret_ref = secret.map(|name| axon_api::kinds::task::LocalReference {
+    workspace.spec.secret_ref = secret.map(|name| axon_api::kinds::reference::LocalReference {
         name: name.to_owned(),
     });
     workspace
