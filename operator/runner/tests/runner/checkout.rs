@@ -181,6 +181,20 @@ fn a_branch_that_cannot_be_one_is_refused() {
 }
 
 #[test]
+fn a_full_disk_is_told_as_such_and_not_as_a_fault_of_the_repository() {
+    let mut place = Place::new();
+    place.shrink_disk();
+    let finished = place.prepare(&on(&place, None, None));
+    let outcome = finished.outcome();
+    assert_eq!(outcome.reason, "DiskFull", "{finished:?}");
+    assert!(
+        outcome.message.contains("No space left on device"),
+        "{}",
+        outcome.message
+    );
+}
+
+#[test]
 fn a_repository_that_is_not_there_is_told_in_gits_own_words() {
     let place = Place::new();
     let mut description = on(&place, None, None);

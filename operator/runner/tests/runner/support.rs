@@ -30,6 +30,7 @@ pub(crate) struct Place {
     root: tempfile::TempDir,
     variables: Vec<(String, OsString)>,
     unprivileged: bool,
+    tiny_disk: bool,
 }
 
 /// What a subcommand of the runner has left.
@@ -83,6 +84,7 @@ impl Place {
             root,
             variables: Vec::new(),
             unprivileged: false,
+            tiny_disk: false,
         };
         place.make_remote("remote.git", "first");
         place
@@ -194,6 +196,12 @@ impl Place {
         give_to_nobody(self.root.path());
     }
 
+    /// Gives the runner a workspace on a disk of 64 KiB from here on, in a mount namespace of its
+    /// own.
+    pub(crate) fn shrink_disk(&mut self) {
+        self.tiny_disk = true;
+    }
+
     /// `prepare` and then `run`.
     pub(crate) fn prepare_and_run(&self, description: &RunDescription) -> Finished {
         let prepared = self.prepare(description);
@@ -260,6 +268,12 @@ impl Place {
             let id = NOBODY.to_string();
             command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
             command.arg(self.path("bin/axon-runner"));
+            command
+        } else if self.tiny_disk {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--map-root-user", "sh", "-c"]);
+            command.arg("mount -t tmpfs -o size=64k tmpfs \"$AXON_WORKSPACE_DIR\" && exec \"$0\" \"$@\"");
+            command.arg(RUNNER);
             command
         } else {
             Command::new(RUNNER)
