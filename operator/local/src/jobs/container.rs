@@ -135,10 +135,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// Without a sandbox: paths of the container become paths of the machine.
     fn unconfined(&self, command: Vec<String>, variables: BTreeMap<String, String>) -> Launch {
-        let translated = |text: String| match on_machine(self.mounts, &text) {
-            Some(path) => path.to_string_lossy().into_owned(),
-            None => text,
-        };
+        let translated = |text: String| translate(self.mounts, text);
         let home = translated(paths::HOME.to_owned());
         let mut environment = self.context.environment.clone();
         environment.insert("HOME".to_owned(), home.clone());
@@ -151,7 +148,7 @@ impl Place<'_> {
             Some(directory) => PathBuf::from(translated(directory.clone())),
             None => home.into(),
         };
-        let mut words = command.into_iter().map(translated);
+        let mut words = translate_command(self.mounts, command, &self.context.program).into_iter();
         Launch {
             program: words.next().unwrap_or_default().into(),
             arguments: words.collect(),
@@ -220,6 +217,29 @@ impl Place<'_> {
         let path = on_machine(self.mounts, variables.get(variables::RUN_FILE)?)?;
         serde_json::from_reader(GzDecoder::new(fs::File::open(path).ok()?)).ok()
     }
+}
+
+/// A path of the container as a path of the machine; any other text as it is.
+fn translate(mounts: &[Mount], text: String) -> String {
+    match on_machine(mounts, &text) {
+        Some(path) => path.to_string_lossy().into_owned(),
+        None => text,
+    }
+}
+
+/// The words of a command as on the machine. The plane's own program is a path of the machine
+/// already, and may lie where the container has a folder of its own, such as `/tmp`.
+fn translate_command(mounts: &[Mount], command: Vec<String>, program: &Path) -> Vec<String> {
+    let mut words = command.into_iter();
+    let first = words.next().map(|word| {
+        if Path::new(&word) == program {
+            word
+        } else {
+            translate(mounts, word)
+        }
+    });
+    let rest = words.map(|word| translate(mounts, word));
+    first.into_iter().chain(rest).collect()
 }
 
 /// Starts the container, if nobody has. Returns what became of it.
@@ -293,6 +313,23 @@ mod tests {
             assert_eq!(found, expected);
         }
         assert!(command(&container(&[], &["x"]), &variables, Path::new("/p")).is_err());
+    }
+
+    #[test]
+    fn the_planes_own_program_is_found_also_below_a_folder_of_the_container() {
+        let mounts = [Mount {
+            source: "/pod/tmp".into(),
+            target: "/tmp".into(),
+            access: Access::ReadWrite,
+        }];
+        let words = |words: [&str; 2]| words.map(str::to_owned).to_vec();
+        for (command, expected) in [
+            (["/tmp/build/axon", "/tmp/x"], ["/tmp/build/axon", "/pod/tmp/x"]),
+            (["/tmp/tool", "run"], ["/pod/tmp/tool", "run"]),
+        ] {
+            let found = translate_command(&mounts, words(command), Path::new("/tmp/build/axon"));
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]
