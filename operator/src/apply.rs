@@ -83,7 +83,6 @@ impl Applier {
 
     async fn create_run_secret(&self, task: &Task, secret: &Secret) -> Result<Applied, ApplyError> {
         self.count("create", "secret");
-        // The answer is read as metadata, so that nothing of the contents comes back.
         match self.api::<Secret>(task).create(&post(), secret).await {
             Ok(_) => Ok(Applied::Done),
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(Applied::Done),
