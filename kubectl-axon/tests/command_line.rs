@@ -261,3 +261,47 @@ fn shells_and_kubectl_can_complete() {
     let (_, types, _) = parts(&run(&["__complete", "run", "-t", ""]));
     assert!(types.lines().any(|line| line.starts_with("shell")), "{types}");
 }
+
+/// The blocks of a Markdown file that are marked `yaml`.
+fn yaml_blocks(markdown: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut block: Option<String> = None;
+    for line in markdown.lines() {
+        match (&mut block, line) {
+            (None, "```yaml") => block = Some(String::new()),
+            (Some(_), "```") => blocks.extend(block.take()),
+            (Some(text), line) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_manifests_of_the_readme_the_examples_and_the_earlier_systems_have_no_mistake() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+    let mut manifests = yaml_blocks(&read("README.md"));
+    assert!(!manifests.is_empty(), "the README shows a manifest");
+    manifests.push(read("examples/01-first-task/task.yaml"));
+    manifests.push(read("kubectl-axon/tests/manifests/seeds.yaml"));
+    for manifest in manifests {
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::write(home.path().join("manifest.yaml"), &manifest).expect("written");
+        let output = plugin(home.path())
+            .args(["run", "--dry-run", "-f", "manifest.yaml"])
+            .output()
+            .expect("it starts");
+        let (code, shown, said) = parts(&output);
+        assert_eq!(code, 0, "{said}\n{manifest}");
+        assert_eq!(
+            shown.matches("apiVersion:").count(),
+            manifest.matches("apiVersion:").count()
+        );
+    }
+}
