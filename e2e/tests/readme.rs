@@ -26,6 +26,10 @@ const RUN_ELSEWHERE: &[(&str, &str)] = &[
         "the plane of the cluster's scenarios does, with the debug build",
     ),
     (
+        "kubectl create namespace axon-system",
+        "the plane of the cluster's scenarios makes it",
+    ),
+    (
         "kubectl create secret generic anthropic-api-key ",
         "the cluster's scenarios make such a Secret",
     ),
