@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::environment::{folder_below_home, given, not_blank, set, versioned};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
-use crate::price::{Price, cost};
+use crate::price::{Price, cost, price};
 use crate::{Agent, failure, json, text};
 
 pub(crate) struct Codex;
@@ -47,16 +47,6 @@ const PRICES: &[Price] = &[
     price("o3", 2.0, 0.5, 8.0),
     price("o4-mini", 1.1, 0.275, 4.4),
 ];
-
-const fn price(model: &'static str, input: f64, cache_read: f64, output: f64) -> Price {
-    Price {
-        model,
-        input,
-        cache_read,
-        cache_write: input,
-        output,
-    }
-}
 
 impl Agent for Codex {
     fn name(&self) -> &'static str {

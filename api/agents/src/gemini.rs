@@ -17,7 +17,7 @@ use serde_json::{Value, json as value};
 use crate::environment::{api_root, folder_below_home, given, not_blank, set, set_defaults};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
-use crate::price::{Price, cost};
+use crate::price::{Price, cost, price};
 use crate::{Agent, effort, failure, json, text};
 
 pub(crate) struct Gemini;
@@ -45,16 +45,6 @@ const PRICES: &[Price] = &[
     price("gemini-3-pro", 2.0, 0.2, 12.0),
     price("gemini-3-flash", 0.5, 0.05, 3.0),
 ];
-
-const fn price(model: &'static str, input: f64, cache_read: f64, output: f64) -> Price {
-    Price {
-        model,
-        input,
-        cache_read,
-        cache_write: input,
-        output,
-    }
-}
 
 impl Agent for Gemini {
     fn name(&self) -> &'static str {

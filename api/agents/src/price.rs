@@ -14,6 +14,17 @@ pub(crate) struct Price {
     pub(crate) output: f64,
 }
 
+/// The price of a model whose provider charges what it writes to the cache as any other input.
+pub(crate) const fn price(model: &'static str, input: f64, cache_read: f64, output: f64) -> Price {
+    Price {
+        model,
+        input,
+        cache_read,
+        cache_write: input,
+        output,
+    }
+}
+
 /// The cost in US dollars of `usage` with `model`, or `None` when `prices` does not list it.
 pub(crate) fn cost(prices: &'static [Price], model: &str, usage: &Usage) -> Option<f64> {
     let price = find(prices, model)?;

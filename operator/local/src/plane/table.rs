@@ -278,14 +278,7 @@ fn event_seen(event: &Value) -> Value {
         "/eventTime",
         "/metadata/creationTimestamp",
     ];
-    let seen = fields.iter().find_map(|field| {
-        event
-            .pointer(field)
-            .and_then(Value::as_str)?
-            .parse::<Timestamp>()
-            .ok()
-    });
-    seen.map_or_else(|| "<unknown>".into(), |seen| age(seen, Timestamp::now()).into())
+    age_of_first(event, &fields)
 }
 
 fn event_first_seen(event: &Value) -> Value {
@@ -295,6 +288,11 @@ fn event_first_seen(event: &Value) -> Value {
         "/eventTime",
         "/metadata/creationTimestamp",
     ];
+    age_of_first(event, &fields)
+}
+
+/// How long ago the first of these fields was that holds a time.
+fn age_of_first(event: &Value, fields: &[&str]) -> Value {
     let seen = fields.iter().find_map(|field| {
         event
             .pointer(field)

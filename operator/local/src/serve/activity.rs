@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axon_api::kinds::task::Task;
+use axon_api::kinds::task::{Phase, Task};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -120,7 +120,7 @@ pub(crate) async fn unfinished_tasks(client: &Client) -> Result<usize, String> {
 }
 
 fn is_final(phase: Option<&str>) -> bool {
-    matches!(phase, Some("Succeeded" | "Failed" | "TimedOut" | "Cancelled"))
+    serde_json::from_value::<Phase>(phase.into()).is_ok_and(Phase::is_final)
 }
 
 #[cfg(test)]
