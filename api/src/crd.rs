@@ -4,15 +4,35 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
+use crate::kinds::agent_config::AgentConfig;
+use crate::kinds::agent_provider::AgentProvider;
 use crate::kinds::task::Task;
+use crate::kinds::task_defaults::TaskDefaults;
+use crate::kinds::task_pipeline::TaskPipeline;
 use crate::kinds::workspace::Workspace;
 
 /// Fields of a Task's spec that may change after it was created.
 const MUTABLE_TASK_FIELDS: &[&str] = &["cancel", "ttlSecondsAfterFinished"];
 
+/// Fields of a spec that are of Kubernetes' own types.
+const BORROWED_FIELDS: &[&str] = &["resources", "env"];
+
+/// Fields of a TaskPipeline's spec that may change after it was created.
+const MUTABLE_PIPELINE_FIELDS: &[&str] = &["approvals", "cancel"];
+
 /// All CustomResourceDefinitions of Axon.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![finish(&Task::crd()), finish(&Workspace::crd())]
+    [
+        Task::crd(),
+        Workspace::crd(),
+        AgentConfig::crd(),
+        AgentProvider::crd(),
+        TaskDefaults::crd(),
+        TaskPipeline::crd(),
+    ]
+    .iter()
+    .map(finish)
+    .collect()
 }
 
 /// Turns a derived definition into the one to install: schema made structural and small, and a
@@ -26,8 +46,16 @@ fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         strip_unknown_formats(schema);
         strip_borrowed_descriptions(&mut schema["properties"]["spec"]);
-        if crd.spec.names.kind == "Task" {
-            make_task_immutable(&mut schema["properties"]["spec"]);
+        match crd.spec.names.kind.as_str() {
+            "Task" => make_immutable(&mut schema["properties"]["spec"], "Task", MUTABLE_TASK_FIELDS),
+            "TaskPipeline" => {
+                make_immutable(
+                    &mut schema["properties"]["spec"],
+                    "TaskPipeline",
+                    MUTABLE_PIPELINE_FIELDS,
+                );
+            }
+            _ => {}
         }
     }
     serde_json::from_value(value).expect("a finished definition is still one")
@@ -49,26 +77,35 @@ fn strip_unknown_formats(schema: &mut Value) {
 /// Kubernetes' own types come with long descriptions; with them a Task's definition would be too
 /// large for `kubectl apply -f`, which keeps a copy in an annotation of at most 262,144 bytes.
 fn strip_borrowed_descriptions(spec: &mut Value) {
-    let Some(overrides) = spec.pointer_mut("/properties/podOverrides/properties") else {
-        return;
-    };
-    for (_, property) in overrides.as_object_mut().into_iter().flatten() {
-        let own = property.get("description").cloned();
-        walk(property, &mut |object| {
-            // A property may itself be called `description`; only the schema keyword is text.
-            if object.get("description").is_some_and(Value::is_string) {
-                object.remove("description");
-            }
-        });
-        if let Some(text) = own {
-            property["description"] = text;
+    if let Some(overrides) = spec.pointer_mut("/properties/podOverrides/properties") {
+        for (_, property) in overrides.as_object_mut().into_iter().flatten() {
+            strip_descriptions(property);
         }
+    }
+    for name in BORROWED_FIELDS {
+        if let Some(property) = spec["properties"].get_mut(name) {
+            strip_descriptions(property);
+        }
+    }
+}
+
+/// Removes all descriptions of a property but its own.
+fn strip_descriptions(property: &mut Value) {
+    let own = property.get("description").cloned();
+    walk(property, &mut |object| {
+        // A property may itself be called `description`; only the schema keyword is text.
+        if object.get("description").is_some_and(Value::is_string) {
+            object.remove("description");
+        }
+    });
+    if let Some(text) = own {
+        property["description"] = text;
     }
 }
 
 /// One comparison of the whole spec is refused by the API server for its cost, so each property
 /// compares itself, and the spec compares which properties are there.
-fn make_task_immutable(spec: &mut Value) {
+fn make_immutable(spec: &mut Value, kind: &str, mutable: &[&str]) {
     let required: Vec<String> = spec["required"]
         .as_array()
         .into_iter()
@@ -80,13 +117,13 @@ fn make_task_immutable(spec: &mut Value) {
         return;
     };
     for (name, property) in properties {
-        if MUTABLE_TASK_FIELDS.contains(&name.as_str()) {
+        if mutable.contains(&name.as_str()) {
             continue;
         }
         add_rule(
             property,
             "self == oldSelf",
-            &format!("{name} cannot be changed once the Task is created"),
+            &format!("{name} cannot be changed once the {kind} is created"),
         );
         if !required.contains(name) {
             presence.push(name.clone());
@@ -101,7 +138,7 @@ fn make_task_immutable(spec: &mut Value) {
         add_rule(
             spec,
             &format!("has({field}) == has({})", field.replacen("self", "oldSelf", 1)),
-            &format!("{name} cannot be added or removed once the Task is created"),
+            &format!("{name} cannot be added or removed once the {kind} is created"),
         );
     }
     add_rule(
@@ -143,6 +180,7 @@ mod tests {
     fn every_definition_fits_a_client_side_apply() {
         for crd in all() {
             let size = serde_json::to_vec(&crd).expect("JSON").len();
+            println!("{} {size}", crd.spec.names.plural);
             assert!(size < 100 * 1024, "{} has {size} bytes", crd.spec.names.plural);
         }
     }

@@ -26,3 +26,22 @@ pub const START_GATE: &str = "axon.io/start";
 /// On Tasks: the sandbox in which the embedded plane runs the agent, `bubblewrap` or `none`. The
 /// operator copies it to the pod, and a real cluster pays no attention to it.
 pub const SANDBOX: &str = "axon.io/sandbox";
+
+/// On Secrets with a token that was made for a Task: when it expires, as RFC 3339.
+pub const TOKEN_EXPIRES: &str = "axon.io/token-expires-at";
+/// On Leases that keep a branch: the repository.
+pub const REPOSITORY: &str = "axon.io/repository";
+/// On Leases that keep a branch: the branch.
+pub const BRANCH: &str = "axon.io/branch";
+/// On Leases that keep a branch: namespace/name of the Task that holds it.
+pub const HOLDER: &str = "axon.io/holder";
+/// On Leases that keep a branch, as a label: `true`. By it they are watched.
+pub const BRANCH_LEASE: &str = "axon.io/branch-lease";
+/// On Tasks: the Task of which this one is another try.
+pub const RETRY_OF: &str = "axon.io/retry-of";
+/// On Tasks to be cancelled: `true` gives up a pod whose node is not heard from.
+pub const FORCE: &str = "axon.io/force";
+/// On Tasks, as a label: the TaskPipeline whose step they are.
+pub const PIPELINE: &str = "axon.io/pipeline";
+/// On Tasks, as a label: the step of the TaskPipeline.
+pub const PIPELINE_STEP: &str = "axon.io/pipeline-step";

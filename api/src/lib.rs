@@ -17,11 +17,16 @@ pub mod markers;
 pub mod names;
 pub mod outcome;
 pub mod paths;
+pub mod repository;
 pub mod run;
 pub mod units;
 pub mod variables;
 
+pub use kinds::agent_config::{AgentConfig, AgentConfigSpec};
+pub use kinds::agent_provider::{AgentProvider, AgentProviderSpec};
 pub use kinds::task::{Phase, Task, TaskSpec, TaskStatus};
+pub use kinds::task_defaults::{TaskDefaults, TaskDefaultsSpec};
+pub use kinds::task_pipeline::{TaskPipeline, TaskPipelineSpec, TaskPipelineStatus};
 pub use kinds::workspace::{Workspace, WorkspaceSpec};
 
 /// The API group of every kind.

@@ -19,6 +19,36 @@ pub fn run_secret(job: &str) -> String {
     format!("{job}-run")
 }
 
+/// Name of the Secret with the token that was made for a Task.
+pub fn token_secret(task: &str, uid: &str) -> String {
+    format!("{}-token", cut_with_hash(task, uid))
+}
+
+/// Name of the volume claim of a Task.
+pub fn task_claim(task: &str, uid: &str) -> String {
+    format!("{}-workspace", cut_with_hash(task, uid))
+}
+
+/// Name of the volume claim that the Tasks of a Workspace share.
+pub fn workspace_claim(workspace: &str, uid: &str) -> String {
+    format!("{}-workspace", cut_with_hash(workspace, uid))
+}
+
+/// Name of the Lease that keeps one branch of one repository for one Task at a time. `identity` is
+/// [`crate::repository::identity`].
+pub fn branch_lease(identity: &str, branch: &str) -> String {
+    format!("axon-branch-{}", hex_digest(&format!("{identity}\n{branch}"), 16))
+}
+
+fn cut_with_hash(name: &str, uid: &str) -> String {
+    let cut: String = name.chars().take(40).collect();
+    format!(
+        "{}-{}",
+        cut.trim_end_matches(['-', '.']).replace('.', "-"),
+        short_hash(uid)
+    )
+}
+
 /// The value of a label that names an object: cut to the 63 characters that a label may have.
 pub fn label_value(name: &str) -> String {
     let cut: String = name.chars().take(63).collect();
@@ -27,9 +57,14 @@ pub fn label_value(name: &str) -> String {
 }
 
 fn short_hash(text: &str) -> String {
+    hex_digest(text, 3)
+}
+
+/// The first `bytes` bytes of the text's SHA-256, in hexadecimal digits.
+fn hex_digest(text: &str, bytes: usize) -> String {
     use std::fmt::Write as _;
     let mut hex = String::new();
-    for byte in &Sha256::digest(text.as_bytes())[..3] {
+    for byte in Sha256::digest(text.as_bytes()).iter().take(bytes) {
         let _ = write!(hex, "{byte:02x}");
     }
     hex

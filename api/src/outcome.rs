@@ -55,6 +55,19 @@ pub struct Outcome {
     /// The agent's final message, cut to fit.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// Proof of the text that ends the log, where the run description asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed_text: Option<PrintedText>,
+}
+
+/// Proof of a text in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrintedText {
+    /// Bytes of the text.
+    pub bytes: usize,
+    /// SHA-256 of the text, 64 hexadecimal digits.
+    pub sha256: String,
 }
 
 /// How a run ended, as the runner saw it.
@@ -83,6 +96,7 @@ impl Outcome {
             usage: None,
             extra: Vec::new(),
             text: String::new(),
+            printed_text: None,
         }
     }
 

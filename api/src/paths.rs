@@ -27,3 +27,11 @@ pub const REPOSITORY: &str = "repo";
 pub const HOME: &str = "/home/agent";
 /// Where a container leaves its last word, Kubernetes' default.
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
+/// Holds `ssh-privatekey` and `known_hosts` of the workspace's Secret.
+pub const SSH: &str = "/axon/ssh";
+/// Key of the Secret with the private key, and so the name of the file.
+pub const SSH_KEY: &str = "ssh-privatekey";
+/// Key of the Secret with the known hosts, and so the name of the file.
+pub const SSH_KNOWN_HOSTS: &str = "known_hosts";
+/// Each other Secret that the runner reads is a directory of its own below this one: `0`, `1`, ...
+pub const SECRETS: &str = "/axon/secrets";

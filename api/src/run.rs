@@ -1,8 +1,9 @@
 //! The run description: all that the runner is told, as one JSON document.
 
+use axon_agents::setup::{McpServer, Plugin};
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::workspace::WorkspaceFile;
+use crate::kinds::workspace::{CloneOptions, Remote, WorkspaceFile};
 
 /// The version of the document that this build writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -41,6 +42,25 @@ pub struct RunDescription {
     /// What to check out; absent without a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout: Option<Checkout>,
+    /// Instructions for the agent: those of all AgentConfigs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Bundles of skills and sub-agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Plugin>,
+    /// Skills to fetch while the checkout is prepared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<SkillSource>,
+    /// MCP servers, each name once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<RunMcpServer>,
+    /// Program and arguments to run in the checkout before the agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup_command: Vec<String>,
+    /// Whether the runner ends its log with the text that the run ended with
+    /// ([`crate::markers`]), and proves it in the outcome.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub print_text: bool,
     /// Milliseconds from the agent's start after which it is ended; absent means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_milliseconds: Option<u64>,
@@ -63,15 +83,75 @@ pub struct Checkout {
     /// Branch, tag or 40-digit commit; absent means the default branch.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub ref_: Option<String>,
+    /// Commit to check out instead of the tip of `ref`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Branch to work on: checked out if the remote has it, else made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// More remotes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remotes: Vec<Remote>,
+    /// How much is cloned.
+    #[serde(default)]
+    pub clone: CloneOptions,
+    /// The checkout's directory below the workspace directory: `repo`, or a worktree of its own.
+    pub directory: String,
+    /// Directory below the workspace directory with the clone of which `directory` is a worktree;
+    /// absent when it is a clone itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_clone: Option<String>,
+    /// Whether the workspace directory outlives the pod: what an earlier run left there is used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub persistent: bool,
+    /// How the repository knows us.
+    #[serde(default)]
+    pub access: Access,
     /// Files to write into the checkout.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<WorkspaceFile>,
     /// Name of the Secret with the token, for messages; absent means that there is no token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
+}
+
+/// How a repository knows us. What it names is a file; where it is, the variables say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Access {
+    /// Not at all.
+    #[default]
+    Anonymous,
+    /// By the token in `AXON_GITHUB_TOKEN_FILE`.
+    Token,
+    /// By the key in `AXON_SSH_DIR`: files `ssh-privatekey` and `known_hosts`.
+    Ssh,
+}
+
+/// Skills in a git repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SkillSource {
+    /// `owner/name` on GitHub, or a URL.
+    pub source: String,
+    /// The one skill to take; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
+    /// Number of the mounted Secret ([`crate::variables::secret_dir`]) with the key `GITHUB_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<usize>,
+}
+
+/// An MCP server, and where the rest of its headers or variables is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunMcpServer {
+    #[serde(flatten)]
+    pub server: McpServer,
+    /// Number of the mounted Secret ([`crate::variables::secret_dir`]) of which each key is a
+    /// variable (stdio) or a header (http, sse), and wins over those that are here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<usize>,
 }
 
 /// What the run may use; each absent one is without bound.

@@ -15,6 +15,15 @@ pub const BIN_DIR: &str = "AXON_BIN_DIR";
 
 /// File with the token of the workspace.
 pub const GITHUB_TOKEN_FILE: &str = "AXON_GITHUB_TOKEN_FILE";
+/// Directory with the ssh key of the workspace.
+pub const SSH_DIR: &str = "AXON_SSH_DIR";
+
+/// Directory of mounted Secret `number`, of which each key is a file. Removed before the agent
+/// starts.
+pub fn secret_dir(number: usize) -> String {
+    format!("AXON_SECRET_DIR_{number}")
+}
+
 /// The agent type.
 pub const AGENT_TYPE: &str = "AXON_AGENT_TYPE";
 /// The model, if one is named.

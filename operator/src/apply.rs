@@ -71,6 +71,11 @@ impl Applier {
             Step::CreateJob(job) => self.create_job(task, job).await,
             Step::WriteStatus => self.write_status(task, status).await,
             Step::RemoveStartGate { pod, uid } => self.remove_start_gate(task, pod, uid).await,
+            Step::TakeBranch(_)
+            | Step::ReleaseBranch { .. }
+            | Step::CreateClaim(_)
+            | Step::MakeToken { .. }
+            | Step::ForceDeletePod { .. } => Ok(Applied::Stale),
             Step::DeletePod { pod, uid } => self.delete::<Pod>(task, "pod", pod, uid).await,
             Step::DeleteJob { job, uid } => self.delete::<Job>(task, "job", job, uid).await,
             Step::DeleteTask { uid } => self.delete::<Task>(task, "task", &task.name_any(), uid).await,

@@ -1,9 +1,10 @@
 //! Gathers all that a decision about one Task may look at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axon_api::{Task, Workspace};
-use axon_plan::{Dependency, Found, Observed, Plan, SecretKeys, Settings};
+use axon_plan::{Dependency, Found, Observed, Plan, SecretKeys, Settings, references};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::jiff::Timestamp;
@@ -20,8 +21,7 @@ pub struct Seen {
     /// The Task.
     pub task: Task,
     workspace: Sought<Workspace>,
-    credentials: Sought<Arc<SecretKeys>>,
-    workspace_secret: Sought<Arc<SecretKeys>>,
+    secrets: BTreeMap<String, Sought<Arc<SecretKeys>>>,
     dependencies: Vec<Dependency>,
     jobs: Vec<Job>,
     pods: Vec<Pod>,
@@ -57,14 +57,26 @@ impl Seen {
             Some(Obstacle::NameTaken(job)) => (Some(&**job), None),
             Some(Obstacle::Invalid(why)) => (None, Some(&**why)),
         };
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|(name, secret)| (name.clone(), secret.found(|keys| &**keys)))
+            .collect();
         axon_plan::plan(&Observed {
             now,
             settings,
             task: &self.task,
             workspace: self.workspace.found(|workspace| workspace),
-            credentials: self.credentials.found(|keys| &**keys),
-            workspace_secret: self.workspace_secret.found(|keys| &**keys),
+            defaults: Found::NotNamed,
+            provider: Found::NotNamed,
+            agent_configs: &[],
+            secrets: &secrets,
             dependencies: &self.dependencies,
+            dependency_cycle: None,
+            is_awaited: false,
+            branch: None,
+            token_expires: None,
+            refused_token: None,
             jobs: &jobs,
             pods: &pods,
             conflicting_job,
@@ -94,8 +106,7 @@ pub async fn observe(
     let mut seen = Seen {
         task,
         workspace: Sought::NotNamed,
-        credentials: Sought::NotNamed,
-        workspace_secret: Sought::NotNamed,
+        secrets: BTreeMap::new(),
         dependencies: Vec::new(),
         jobs,
         pods,
@@ -112,19 +123,13 @@ pub async fn observe(
     if let Some(reference) = &spec.workspace_ref {
         seen.workspace = reader.workspace(&reference.name).await?;
     }
-    if let Some(reference) = spec
-        .credentials
-        .as_ref()
-        .and_then(|credentials| credentials.secret_ref.as_ref())
-    {
-        seen.credentials = reader.secret(&reference.name).await?;
-    }
     let workspace = match &seen.workspace {
         Sought::Present(workspace) => Some(&workspace.spec),
         _ => spec.workspace.as_ref(),
     };
-    if let Some(reference) = workspace.and_then(|workspace| workspace.secret_ref.as_ref()) {
-        seen.workspace_secret = reader.secret(&reference.name).await?;
+    for name in references::secrets(&seen.task, None, None, workspace, &[]) {
+        let secret = reader.secret(&name).await?;
+        seen.secrets.insert(name, secret);
     }
     Ok(Some(seen))
 }

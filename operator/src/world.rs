@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axon_api::{Phase, Task, Workspace};
-use axon_plan::{Dependency, SecretKeys};
+use axon_plan::{Dependency, DependencyTask, SecretKeys};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::core::PartialObjectMeta;
@@ -166,7 +166,11 @@ impl World {
             .iter()
             .map(|name| Dependency {
                 name: name.clone(),
-                phase: self.tasks.get(&key.sibling(name)).map(|entry| entry.value.phase),
+                task: self.tasks.get(&key.sibling(name)).map(|entry| DependencyTask {
+                    uid: entry.uid.to_string(),
+                    phase: entry.value.phase,
+                    ..DependencyTask::default()
+                }),
             })
             .collect()
     }

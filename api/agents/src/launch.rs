@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub effort: Option<&'a str>,
     /// The agent's home directory, absolute, without a trailing slash.
     pub home: &'a str,
+    /// Instructions, plugins and MCP servers.
+    pub setup: &'a crate::setup::Setup,
     /// Looks up a variable of the container, credentials and base URLs among them.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }

@@ -19,6 +19,7 @@
 
 pub mod event;
 pub mod launch;
+pub mod setup;
 
 mod effort;
 mod environment;
@@ -82,6 +83,18 @@ pub trait Agent: Sync {
     /// Where a credential of `kind` is found and how it reaches the agent; `None` when the type
     /// has no credential of that kind. Types that need no key at all answer `None` to both kinds.
     fn credential(&self, kind: CredentialKind) -> Option<Credential>;
+
+    /// The variable in which the agent's CLI expects the address of its endpoint, such as
+    /// `ANTHROPIC_BASE_URL`; `None` when it has none.
+    fn base_url_variable(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The variable in which the agent's CLI expects the credential of a provider with an address
+    /// of its own; `None` when that is the same as without.
+    fn provider_token_variable(&self) -> Option<&'static str> {
+        None
+    }
 
     /// The command, variables and files that start the agent headless on one prompt.
     fn launch(&self, request: &Request<'_>) -> Launch;

@@ -4,7 +4,12 @@
 // for an item that cannot be reached.
 #![expect(unreachable_pub, reason = "the code that kube's derive makes")]
 
+pub mod agent_config;
+pub mod agent_provider;
 pub mod pod_overrides;
 pub mod reference;
+pub mod storage;
 pub mod task;
+pub mod task_defaults;
+pub mod task_pipeline;
 pub mod workspace;

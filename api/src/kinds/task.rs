@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_provider::InlineProvider;
 use super::pod_overrides::PodOverrides;
 use super::reference::LocalReference;
 use super::workspace::WorkspaceSpec;
@@ -32,8 +33,11 @@ use super::workspace::WorkspaceSpec;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.workspace) && has(self.workspaceRef))").message("workspace and workspaceRef are mutually exclusive"))]
+#[x_kube(validation = Rule::new("!(has(self.agentConfigRef) && has(self.agentConfigRefs))").message("agentConfigRef and agentConfigRefs are mutually exclusive"))]
+#[x_kube(validation = Rule::new("(has(self.credentials) ? 1 : 0) + (has(self.providerRef) ? 1 : 0) + (has(self.provider) ? 1 : 0) <= 1").message("credentials, providerRef and provider are mutually exclusive"))]
 pub struct TaskSpec {
-    /// Agent type: claude-code, codex, gemini, opencode or shell. Absent means claude-code.
+    /// Agent type: claude-code, codex, gemini, opencode or shell. Absent means that of the
+    /// namespace's TaskDefaults, else the operator's, which is claude-code.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
 
@@ -41,9 +45,17 @@ pub struct TaskSpec {
     #[schemars(length(min = 1, max = 1_048_576))]
     pub prompt: String,
 
-    /// The agent's credential. Absent means none.
+    /// The agent's credential, when it is not a provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+
+    /// AgentProvider of the same namespace, with endpoint and credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_ref: Option<LocalReference>,
+
+    /// A provider written out in place, instead of providerRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<InlineProvider>,
 
     /// Model, as the agent's CLI spells it. Absent means the CLI's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,9 +85,22 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_config_ref: Option<LocalReference>,
 
-    /// Tasks of the same namespace that must have succeeded before this one starts, at most 64.
+    /// AgentConfigs of the same namespace, merged in this order: instructions, plugins and skills
+    /// add up, and of MCP servers of one name the last is taken. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    #[schemars(length(max = 16))]
+    pub agent_config_refs: Vec<LocalReference>,
+
+    /// Tasks of the same namespace that must have succeeded before this one starts, at most 64.
+    /// The prompt may use what they produced: {{index .Deps "NAME" "Results" "branch"}}.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(
+            length(min = 1, max = 253),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        )
+    )]
     pub depends_on: Vec<String>,
 
     /// Branch to work on: checked out if the remote has it, else made from the workspace's ref.
@@ -98,6 +123,11 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
     pub start_timeout: Option<String>,
+
+    /// Whether a run that failed after the agent had started is tried again. Absent means never:
+    /// each try is paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
 
     /// What the run may use before it is ended with reason LimitExceeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +174,16 @@ pub enum CredentialsType {
     OAuth,
     #[default]
     None,
+}
+
+/// How often a run that failed is tried again.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryPolicy {
+    /// More runs at most, from 1 to 10. They follow after 10 seconds, a minute and then five
+    /// minutes each.
+    #[schemars(range(min = 1, max = 10))]
+    pub limit: i32,
 }
 
 /// What a run may use.
@@ -193,6 +233,15 @@ pub struct TaskStatus {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 
+    /// What the Task has from elsewhere, with where it is from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effective: Vec<EffectiveSetting>,
+
+    /// The dependencies that have succeeded, with what they produced: they may be gone by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub dependencies: Vec<FinishedDependency>,
+
     /// How many Jobs were made for the Task, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<i32>,
@@ -237,6 +286,34 @@ pub struct TaskStatus {
     /// Tokens and cost of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<TaskUsage>,
+}
+
+/// A setting that a Task has from elsewhere.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveSetting {
+    /// Field of a Task's spec, such as timeout.
+    pub field: String,
+    /// Its value, cut to 256 bytes.
+    pub value: String,
+    /// Where it is from, such as TaskDefaults/default or operator.
+    pub from: String,
+}
+
+/// A dependency that has succeeded.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FinishedDependency {
+    /// Name of the Task.
+    pub name: String,
+    /// UID of the Task.
+    pub uid: String,
+    /// Its outputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+    /// Its results.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, String>,
 }
 
 /// Tokens and cost of a run.

@@ -44,6 +44,8 @@ pub(crate) fn describe(
             branch: spec.branch.clone(),
             files: workspace.files.clone(),
             secret_name: requirements.workspace_secret.map(str::to_owned),
+            directory: axon_api::paths::REPOSITORY.to_owned(),
+            ..Checkout::default()
         }),
         timeout_milliseconds: requirements
             .timeout
@@ -51,6 +53,7 @@ pub(crate) fn describe(
         limits: requirements.limits,
         custom_image: spec.image.is_some(),
         outcome_limit_bytes: outcome::limit_bytes(containers),
+        ..RunDescription::default()
     }
 }
 

@@ -6,12 +6,14 @@
 
 pub mod observed;
 pub mod plan;
+pub mod references;
 pub mod settings;
 
 mod attempt;
 mod bounded;
 mod conditions;
 mod decide;
+mod dependencies;
 mod description;
 mod draft;
 mod ending;
@@ -26,7 +28,7 @@ mod results;
 mod retry;
 mod start;
 
-pub use observed::{Dependency, Found, Observed, SecretKeys};
+pub use observed::{BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys};
 pub use plan::{Notice, NoticeKind, Plan, Step};
 pub use settings::Settings;
 

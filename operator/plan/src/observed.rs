@@ -1,8 +1,8 @@
 //! Everything that a decision may look at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use axon_api::{Phase, Task, Workspace};
+use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, Workspace};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -16,14 +16,29 @@ pub struct Observed<'a> {
     pub now: Timestamp,
     pub settings: &'a Settings,
     pub task: &'a Task,
+    /// The namespace's TaskDefaults, the one named `default`.
+    pub defaults: Found<'a, TaskDefaults>,
+    /// The AgentProvider that `spec.providerRef` names, or else the defaults for the agent type.
+    pub provider: Found<'a, AgentProvider>,
+    /// The AgentConfigs that the Task names, in its order, each with its name.
+    pub agent_configs: &'a [(&'a str, Found<'a, AgentConfig>)],
     /// The Workspace that `spec.workspaceRef` names.
     pub workspace: Found<'a, Workspace>,
-    /// The Secret that `spec.credentials.secretRef` names.
-    pub credentials: Found<'a, SecretKeys>,
-    /// The Secret that the workspace's `secretRef` names.
-    pub workspace_secret: Found<'a, SecretKeys>,
+    /// Every Secret that the Task needs, by name: those of [`crate::references::secrets`].
+    pub secrets: &'a BTreeMap<String, Found<'a, SecretKeys>>,
     /// The Tasks that `spec.dependsOn` names, in its order.
     pub dependencies: &'a [Dependency],
+    /// The names of a circle of dependencies that leads back to this Task, itself first and last.
+    pub dependency_cycle: Option<&'a [String]>,
+    /// Whether a Task that has not ended depends on this one and has not yet recorded in its
+    /// status that it succeeded.
+    pub is_awaited: bool,
+    /// What is known of the branch, when the Task has a branch and a repository.
+    pub branch: Option<&'a BranchSeen>,
+    /// When the token expires that was made for this Task; `None` when there is none.
+    pub token_expires: Option<Timestamp>,
+    /// Why no token could be made for this Task, as the last round was told.
+    pub refused_token: Option<&'a str>,
     /// The Jobs that this Task (by UID) controls.
     pub jobs: &'a [&'a Job],
     /// The pods that carry this Task's UID as a label.
@@ -57,6 +72,39 @@ pub type SecretKeys = BTreeSet<String>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
     pub name: String,
-    /// Its phase; `None` inside when it has none yet, `None` outside when there is no such Task.
-    pub phase: Option<Option<Phase>>,
+    /// `None` when there is no such Task.
+    pub task: Option<DependencyTask>,
+}
+
+/// A Task that is there and on which another depends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DependencyTask {
+    pub uid: String,
+    /// Its phase; `None` when it has none yet.
+    pub phase: Option<Phase>,
+    /// What it produced, when it has succeeded.
+    pub outputs: Vec<String>,
+    pub results: BTreeMap<String, String>,
+}
+
+/// What is known of a branch of a repository, for one Task that wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BranchSeen {
+    /// The Lease of the branch; `None` when it is free.
+    pub lease: Option<LeaseSeen>,
+    /// Of the Tasks that want the branch and could start: how many come before this one.
+    pub place: usize,
+    /// `namespace/name` of the one right before this one; `None` when it is the first.
+    pub behind: Option<String>,
+}
+
+/// A Lease that keeps a branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseSeen {
+    pub uid: String,
+    pub resource_version: String,
+    /// UID of the Task that holds it.
+    pub holder_uid: String,
+    /// `namespace/name` of the Task that holds it.
+    pub holder: String,
 }

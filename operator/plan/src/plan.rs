@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axon_api::TaskStatus;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 
 /// What to do for one Task, now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,26 @@ pub struct Plan {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Take the branch: create the Lease, or, when it has a resourceVersion, replace it. A Lease that
+    /// is there or has changed ends the round as stale.
+    TakeBranch(Box<Lease>),
+    /// Free the branch: delete the Lease, with its UID and resourceVersion as preconditions.
+    ReleaseBranch {
+        lease: String,
+        uid: String,
+        resource_version: String,
+    },
+    /// Create the claim of a volume; one that is there already is as good.
+    CreateClaim(Box<PersistentVolumeClaim>),
+    /// Make a token of the GitHub App whose key `app_secret` has, for this one repository, and write
+    /// it as `GITHUB_TOKEN` into the Secret `secret`, which is created or updated, owned by the Task
+    /// and annotated with its expiry. A refusal ends the round, and the next one has it in
+    /// [`crate::Observed::refused_token`].
+    MakeToken {
+        secret: String,
+        app_secret: String,
+        repository: String,
+    },
     /// Create the Secret with the run description; one that is there already is as good.
     CreateRunSecret(Box<Secret>),
     /// Create the Job; one that is there already with our owner is as good. One with another owner
@@ -35,6 +56,8 @@ pub enum Step {
     RemoveStartGate { pod: String, uid: String },
     /// Delete this pod, with its UID as precondition.
     DeletePod { pod: String, uid: String },
+    /// Delete this pod at once, with its UID as precondition, though its node is not heard from.
+    ForceDeletePod { pod: String, uid: String },
     /// Delete this Job and what it owns, in the background, with its UID as precondition.
     DeleteJob { job: String, uid: String },
     /// Delete the Task, with its UID as precondition: its time to live is over.

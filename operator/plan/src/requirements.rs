@@ -7,6 +7,7 @@ use axon_api::kinds::task::CredentialsType;
 use axon_api::run::RunLimits;
 use axon_api::{Phase, WorkspaceSpec, paths, units};
 
+use crate::dependencies;
 use crate::observed::{Found, Observed, SecretKeys};
 
 /// How long a pod may take to start the agent, when the Task does not say.
@@ -68,7 +69,7 @@ pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, 
     let timeout = timeout(observed)?;
     let start_timeout = start_timeout(observed)?;
     let limits = limits(observed)?;
-    dependencies(observed)?;
+    dependencies::check(observed)?;
     let workspace = workspace(observed)?;
     let workspace_secret = workspace_secret(observed, workspace)?;
     let credential = credential(observed)?;
@@ -203,53 +204,6 @@ fn limits(observed: &Observed<'_>) -> Result<RunLimits, Blocked> {
     })
 }
 
-fn dependencies(observed: &Observed<'_>) -> Result<(), Blocked> {
-    let own = observed.task.metadata.name.as_deref().unwrap_or_default();
-    let mut unfinished = None;
-    for name in &observed.task.spec.depends_on {
-        if name == own {
-            return Err(forever(
-                "DependencyCycle",
-                format!("Task `{name}` depends on itself"),
-            ));
-        }
-        let phase = observed
-            .dependencies
-            .iter()
-            .find(|dependency| dependency.name == *name)
-            .and_then(|dependency| dependency.phase);
-        match phase {
-            Some(Some(Phase::Succeeded)) => {}
-            Some(Some(phase)) if phase.is_final() => {
-                return Err(forever(
-                    "DependencyFailed",
-                    format!("Task `{name}`, on which this one depends, ended as {phase}"),
-                ));
-            }
-            Some(_) => {
-                unfinished.get_or_insert_with(|| {
-                    waiting(
-                        "DependencyNotFinished",
-                        format!("waits for Task `{name}` to succeed"),
-                    )
-                });
-            }
-            None => {
-                unfinished.get_or_insert_with(|| {
-                    waiting(
-                        "DependencyNotFound",
-                        format!(
-                            "waits for Task `{name}`, which does not exist in namespace `{}`",
-                            namespace(observed)
-                        ),
-                    )
-                });
-            }
-        }
-    }
-    unfinished.map_or(Ok(()), Err)
-}
-
 fn workspace<'a>(observed: &'a Observed<'_>) -> Result<Option<&'a WorkspaceSpec>, Blocked> {
     let spec = &observed.task.spec;
     let Some(reference) = &spec.workspace_ref else {
@@ -281,7 +235,7 @@ fn workspace_secret<'a>(
     };
     has_key(
         observed,
-        &observed.workspace_secret,
+        secret(observed, &reference.name),
         &reference.name,
         paths::GIT_TOKEN_KEY,
     )?;
@@ -313,7 +267,7 @@ fn credential<'a>(observed: &'a Observed<'_>) -> Result<Option<CredentialSource<
     };
     has_key(
         observed,
-        &observed.credentials,
+        secret(observed, &reference.name),
         &reference.name,
         credential.variable,
     )?;
@@ -321,6 +275,11 @@ fn credential<'a>(observed: &'a Observed<'_>) -> Result<Option<CredentialSource<
         secret: &reference.name,
         variable: credential.variable,
     }))
+}
+
+/// A Secret that the Task names.
+fn secret<'a>(observed: &'a Observed<'_>, name: &str) -> &'a Found<'a, SecretKeys> {
+    observed.secrets.get(name).unwrap_or(&Found::Missing)
 }
 
 fn has_key(
@@ -349,11 +308,11 @@ fn has_key(
     }
 }
 
-fn namespace<'a>(observed: &'a Observed<'_>) -> &'a str {
+pub(crate) fn namespace<'a>(observed: &'a Observed<'_>) -> &'a str {
     observed.task.metadata.namespace.as_deref().unwrap_or("default")
 }
 
-fn waiting(reason: &'static str, message: String) -> Blocked {
+pub(crate) fn waiting(reason: &'static str, message: String) -> Blocked {
     Blocked {
         lasting: Lasting::Waiting,
         reason,
@@ -361,7 +320,7 @@ fn waiting(reason: &'static str, message: String) -> Blocked {
     }
 }
 
-fn unsupported(reason: &'static str, message: String) -> Blocked {
+pub(crate) fn unsupported(reason: &'static str, message: String) -> Blocked {
     Blocked {
         lasting: Lasting::Unsupported,
         reason,
@@ -369,7 +328,7 @@ fn unsupported(reason: &'static str, message: String) -> Blocked {
     }
 }
 
-fn forever(reason: &'static str, message: String) -> Blocked {
+pub(crate) fn forever(reason: &'static str, message: String) -> Blocked {
     Blocked {
         lasting: Lasting::Forever,
         reason,

@@ -13,6 +13,13 @@ pub struct Settings {
     pub agent_images: BTreeMap<String, String>,
     /// `Always`, `IfNotPresent` or `Never`, for all of them; absent means Kubernetes' default.
     pub image_pull_policy: Option<String>,
+    /// Namespace of the Leases that keep branches: the operator's own.
+    pub lease_namespace: String,
+    /// Agent type of a Task for which neither it nor the namespace's TaskDefaults names one.
+    pub default_type: Option<String>,
+    /// Timeout of a Task for which neither it nor the namespace's TaskDefaults has one, as a Go
+    /// duration.
+    pub default_timeout: Option<String>,
 }
 
 impl Default for Settings {
@@ -30,6 +37,9 @@ impl Default for Settings {
             git_image: format!("axon/git:{version}"),
             agent_images,
             image_pull_policy: None,
+            lease_namespace: "axon-system".to_owned(),
+            default_type: Some(axon_api::kinds::task::DEFAULT_TYPE.to_owned()),
+            default_timeout: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use axon_api::agents::setup::Setup;
 use axon_api::agents::{self, Agent, PromptDelivery, Request};
 use axon_api::run::RunDescription;
 use axon_api::{paths, variables};
@@ -108,6 +109,7 @@ impl Launch {
             prompt: &description.prompt,
             model: description.model.as_deref(),
             effort: description.effort.as_deref(),
+            setup: &Setup::default(),
             home: home_text.trim_end_matches('/'),
             variable: &variable,
         });
