@@ -6,6 +6,7 @@
 
 pub mod observed;
 pub mod plan;
+pub mod provider;
 pub mod references;
 pub mod settings;
 

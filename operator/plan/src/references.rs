@@ -35,6 +35,13 @@ pub fn provider<'a>(task: &'a Task, defaults: Option<&'a TaskDefaults>, agent_ty
     providers.get(agent_type).map(String::as_str)
 }
 
+/// The branch that a Task works on: its own, else that of the workspace's worktree. `workspace` is
+/// its own or the one that it names.
+pub fn branch<'a>(task: &'a Task, workspace: Option<&'a WorkspaceSpec>) -> Option<&'a str> {
+    let of_worktree = || Some(workspace?.worktree.as_ref()?.branch.as_str());
+    task.spec.branch.as_deref().or_else(of_worktree)
+}
+
 /// The names of all Secrets that a Task needs. `workspace` is its own or the one that it names,
 /// `provider` the one that [`provider`] names.
 pub fn secrets(
