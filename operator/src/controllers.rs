@@ -1,12 +1,19 @@
 //! Runs the controllers: watches in, rounds out.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::Client;
+use axon_api::{Task, Workspace, labels};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
@@ -18,8 +25,8 @@ use crate::metrics::{Metrics, RoundLabels, RoundResult};
 use crate::notices::notices;
 use crate::queue::{Next, Queue, Urgency};
 use crate::round::{Ended, round};
-use crate::watch as watches;
-use crate::world::SharedWorld;
+use crate::watch::{self as watches, Watches};
+use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
 
 /// How long rounds that are at work may go on after the shutdown began.
 const GRACE: Duration = Duration::from_secs(4);
@@ -58,7 +65,9 @@ pub async fn run_observed(
     let queue = Arc::new(Queue::default());
     let (notices, writer) = notices(client.clone(), config.instance.clone());
     let mut long_running = JoinSet::new();
-    let mut listed = watches::start(&mut long_running, &client, &config, &world, &queue);
+    let mut watches = Watches::new(&mut long_running, client.clone());
+    watch_world(&mut watches, &config, &world, &queue);
+    let mut listed = watches.listed();
     long_running.spawn(async move {
         writer.run().await;
         anyhow::anyhow!("the writer of events has ended")
@@ -77,15 +86,65 @@ pub async fn run_observed(
         rounds: JoinSet::new(),
     };
     let rounds = async move {
-        watches::synced(&mut listed).await;
+        listed.wait().await?;
         ready.send_replace(true);
         workers.run(shutdown).await;
+        Ok(())
     };
     tokio::select! {
-        () = rounds => Ok(()),
+        ended = rounds => ended,
         Some(ended) = long_running.join_next() => {
             Err(ended.context("a controller ended")?)
         }
+    }
+}
+
+/// Starts the watches that the world is made of.
+fn watch_world(watches: &mut Watches<'_>, config: &Config, world: &Arc<SharedWorld>, queue: &Arc<Queue>) {
+    let mut start = WorldWatches {
+        watches,
+        namespace: config.watch_namespace.as_deref(),
+        world,
+        queue,
+    };
+    let ours = || watches::labelled(labels::MANAGED_BY, labels::MANAGER);
+    start.kind::<Loose<Task>>("tasks", watches::all(), World::on_task);
+    start.kind::<Loose<Workspace>>("workspaces", watches::all(), World::on_workspace);
+    start.kind::<PartialObjectMeta<Secret>>("secrets", watches::all(), World::on_secret);
+    start.kind::<LeanJob>("jobs", ours(), World::on_job);
+    start.kind::<LeanPod>("pods", ours(), World::on_pod);
+}
+
+struct WorldWatches<'a, 'b> {
+    watches: &'a mut Watches<'b>,
+    namespace: Option<&'a str>,
+    world: &'a Arc<SharedWorld>,
+    queue: &'a Arc<Queue>,
+}
+
+impl WorldWatches<'_, '_> {
+    /// Events of this kind go into the world, and the Tasks that they concern into the queue.
+    fn kind<K>(
+        &mut self,
+        kind: &'static str,
+        config: watcher::Config,
+        take_in: fn(&mut World, Event<K>) -> Vec<Wake>,
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let world = Arc::clone(self.world);
+        let queue = Arc::clone(self.queue);
+        self.watches.start(kind, self.namespace, config, move |event| {
+            let wakes = take_in(&mut world.lock(), event);
+            for (key, urgency) in wakes {
+                queue.wake(&key, urgency);
+            }
+        });
     }
 }
 

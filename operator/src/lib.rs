@@ -17,6 +17,7 @@ pub mod queue;
 pub mod round;
 pub mod server;
 pub mod watch;
+pub mod work;
 pub mod world;
 
 pub use config::Config;

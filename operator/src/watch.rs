@@ -3,78 +3,65 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use axon_api::{Task, Workspace, labels};
+use anyhow::Context as _;
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Secret;
-use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::Config;
-use crate::queue::Queue;
-use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
-
 /// How many objects a listing holds at once.
 const PAGE: u32 = 100;
-/// How many kinds are watched.
-const KINDS: usize = 5;
 
-/// Starts all watches in `tasks`. The receiver counts the kinds of which a complete listing is in
-/// the world; [`synced`] waits for all of them.
-pub fn start(
-    tasks: &mut JoinSet<anyhow::Error>,
-    client: &Client,
-    config: &Config,
-    world: &Arc<SharedWorld>,
-    queue: &Arc<Queue>,
-) -> watch::Receiver<usize> {
-    let (listed, receiver) = watch::channel(0);
-    let mut start = Start {
-        tasks,
-        client,
-        config,
-        world,
-        queue,
-        listed: Arc::new(listed),
-    };
-    // Without a selector, since these are the users' own.
-    let all = watcher::Config::default().page_size(PAGE);
-    let ours = all
-        .clone()
-        .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    start.kind::<Loose<Task>>("tasks", all.clone(), World::on_task);
-    start.kind::<Loose<Workspace>>("workspaces", all.clone(), World::on_workspace);
-    start.kind::<PartialObjectMeta<Secret>>("secrets", all, World::on_secret);
-    start.kind::<LeanJob>("jobs", ours.clone(), World::on_job);
-    start.kind::<LeanPod>("pods", ours, World::on_pod);
-    receiver
-}
-
-/// Waits until a complete listing of every kind is in the world.
-pub async fn synced(listed: &mut watch::Receiver<usize>) {
-    // An error means that all watches have ended, which ends the process by itself.
-    let _ = listed.wait_for(|listed| *listed >= KINDS).await;
-}
-
-struct Start<'a> {
-    tasks: &'a mut JoinSet<anyhow::Error>,
-    client: &'a Client,
-    config: &'a Config,
-    world: &'a Arc<SharedWorld>,
-    queue: &'a Arc<Queue>,
+/// Starts watches, and counts those that have listed what there is.
+pub struct Watches<'a> {
+    /// Where the watches run. None of them ends by itself.
+    pub tasks: &'a mut JoinSet<anyhow::Error>,
+    client: Client,
     listed: Arc<watch::Sender<usize>>,
+    started: usize,
 }
 
-impl Start<'_> {
-    fn kind<K>(
+/// Tells when every watch that was started has listed what there is.
+#[derive(Debug)]
+pub struct Listed {
+    receiver: watch::Receiver<usize>,
+    wanted: usize,
+}
+
+/// What is asked for of a kind: all objects, without a selector.
+pub fn all() -> Config {
+    Config::default().page_size(PAGE)
+}
+
+/// What is asked for of a kind: the objects with this label.
+pub fn labelled(name: &str, value: &str) -> Config {
+    all().labels(&format!("{name}={value}"))
+}
+
+impl<'a> Watches<'a> {
+    /// Watches that are to run in `tasks`.
+    pub fn new(tasks: &'a mut JoinSet<anyhow::Error>, client: Client) -> Self {
+        let (listed, _) = watch::channel(0);
+        Self {
+            tasks,
+            client,
+            listed: Arc::new(listed),
+            started: 0,
+        }
+    }
+
+    /// Watches the objects of a kind in `namespace`, or in all of them. Each event is handed to
+    /// `take_in`, in order; an interrupted watch is resumed. `kind` is for the log.
+    pub fn start<K>(
         &mut self,
         kind: &'static str,
-        config: watcher::Config,
-        take_in: fn(&mut World, watcher::Event<K>) -> Vec<Wake>,
+        namespace: Option<&str>,
+        config: Config,
+        take_in: impl FnMut(Event<K>) + Send + 'static,
     ) where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
@@ -83,29 +70,40 @@ impl Start<'_> {
             + Send
             + 'static,
     {
-        let api: Api<K> = match &self.config.watch_namespace {
+        let api: Api<K> = match namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
         let stream = watcher(api, config).default_backoff();
-        self.tasks.spawn(follow(
-            kind,
-            stream,
-            Arc::clone(self.world),
-            Arc::clone(self.queue),
-            Arc::clone(&self.listed),
-            take_in,
-        ));
+        self.started += 1;
+        self.tasks
+            .spawn(follow(kind, stream, Arc::clone(&self.listed), take_in));
+    }
+
+    /// Tells when all that were started have listed what there is.
+    pub fn listed(&self) -> Listed {
+        Listed {
+            receiver: self.listed.subscribe(),
+            wanted: self.started,
+        }
+    }
+}
+
+impl Listed {
+    /// Waits until a complete listing of every kind was taken in.
+    pub async fn wait(&mut self) -> anyhow::Result<()> {
+        let wanted = self.wanted;
+        let waited = self.receiver.wait_for(|listed| *listed >= wanted).await;
+        waited.context("all watches have ended")?;
+        Ok(())
     }
 }
 
 async fn follow<K>(
     kind: &'static str,
-    stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
-    world: Arc<SharedWorld>,
-    queue: Arc<Queue>,
+    stream: impl Stream<Item = watcher::Result<Event<K>>>,
     listed: Arc<watch::Sender<usize>>,
-    take_in: fn(&mut World, watcher::Event<K>) -> Vec<Wake>,
+    mut take_in: impl FnMut(Event<K>),
 ) -> anyhow::Error {
     let mut stream = std::pin::pin!(stream);
     let mut first = true;
@@ -122,11 +120,8 @@ async fn follow<K>(
                 continue;
             }
         };
-        let complete = matches!(event, watcher::Event::InitDone);
-        let wakes = take_in(&mut world.lock(), event);
-        for (key, urgency) in wakes {
-            queue.wake(&key, urgency);
-        }
+        let complete = matches!(event, Event::InitDone);
+        take_in(event);
         if complete && std::mem::take(&mut first) {
             tracing::info!(kind, "listed");
             listed.send_modify(|listed| *listed += 1);
