@@ -1,28 +1,81 @@
-//! Whether the Tasks on which a Task depends have succeeded.
+//! Whether the Tasks on which a Task depends have succeeded, and what they produced.
 
-use axon_api::Phase;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::observed::Observed;
+use axon_api::kinds::task::FinishedDependency;
+use axon_api::{Phase, Task, TaskStatus};
+
+use crate::observed::{Dependency, Observed};
 use crate::requirements::{Blocked, forever, namespace, waiting};
+
+/// How many Tasks [`find_cycle`] looks at before it takes a circle for not there.
+const MAX_VISITED: usize = 100_000;
+
+/// The names of the Tasks that must yet succeed before this one starts: none for a Task that has
+/// succeeded, and none of those that its status records. It is what [`find_cycle`] walks along.
+pub fn open(task: &Task) -> Vec<String> {
+    if task.phase() == Some(Phase::Succeeded) {
+        return Vec::new();
+    }
+    let names = task.spec.depends_on.iter();
+    names
+        .filter(|name| !is_recorded(task.status.as_ref(), name))
+        .cloned()
+        .collect()
+}
+
+/// The circle of dependencies that leads from the Task `name` back to it, itself first and last.
+/// `depends_on` gives the [`open`] dependencies of a Task, and `None` for one that is not there.
+/// Each Task is asked for once.
+pub fn find_cycle(name: &str, depends_on: impl Fn(&str) -> Option<Vec<String>>) -> Option<Vec<String>> {
+    let mut visited = BTreeSet::from([name.to_owned()]);
+    let mut path = vec![(name.to_owned(), depends_on(name)?.into_iter())];
+    while let Some((_, rest)) = path.last_mut() {
+        let Some(next) = rest.next() else {
+            path.pop();
+            continue;
+        };
+        if next == name {
+            let circle = path.into_iter().map(|(name, _)| name);
+            return Some(circle.chain([next]).collect());
+        }
+        if visited.len() >= MAX_VISITED || !visited.insert(next.clone()) {
+            continue;
+        }
+        if let Some(names) = depends_on(&next) {
+            path.push((next, names.into_iter()));
+        }
+    }
+    None
+}
 
 /// Tells the first dependency that keeps the Task from starting; one that has failed comes before
 /// one that has not ended.
 pub(crate) fn check(observed: &Observed<'_>) -> Result<(), Blocked> {
-    let own = observed.task.metadata.name.as_deref().unwrap_or_default();
+    let task = observed.task;
+    let own = task.metadata.name.as_deref().unwrap_or_default();
+    if task.spec.depends_on.iter().any(|name| name == own) {
+        return Err(forever(
+            "DependencyCycle",
+            format!("Task `{own}` depends on itself"),
+        ));
+    }
+    if let Some(circle) = observed.dependency_cycle {
+        return Err(forever(
+            "DependencyCycle",
+            format!(
+                "the Tasks wait for one another in a circle: {}",
+                circle.join(" -> ")
+            ),
+        ));
+    }
     let mut unfinished = None;
-    for name in &observed.task.spec.depends_on {
-        if name == own {
-            return Err(forever(
-                "DependencyCycle",
-                format!("Task `{name}` depends on itself"),
-            ));
+    for name in &task.spec.depends_on {
+        if is_recorded(task.status.as_ref(), name) {
+            continue;
         }
-        let phase = observed
-            .dependencies
-            .iter()
-            .find(|dependency| dependency.name == *name)
-            .and_then(|dependency| dependency.task.as_ref())
-            .map(|task| task.phase);
+        let phase = seen(observed, name).map(|task| task.phase);
         match phase {
             Some(Some(Phase::Succeeded)) => {}
             Some(Some(phase)) if phase.is_final() => {
@@ -53,4 +106,24 @@ pub(crate) fn check(observed: &Observed<'_>) -> Result<(), Blocked> {
         }
     }
     unfinished.map_or(Ok(()), Err)
+}
+
+/// The prompt that is run: with what the dependencies produced, when there are any.
+pub(crate) fn prompt<'a>(observed: &'a Observed<'_>) -> Result<Cow<'a, str>, Blocked> {
+    Ok(Cow::Borrowed(&observed.task.spec.prompt))
+}
+
+fn is_recorded(status: Option<&TaskStatus>, name: &str) -> bool {
+    status.is_some_and(|status| recorded(status, name).is_some())
+}
+
+fn recorded<'a>(status: &'a TaskStatus, name: &str) -> Option<&'a FinishedDependency> {
+    let recorded = status.dependencies.iter();
+    recorded.into_iter().find(|dependency| dependency.name == name)
+}
+
+fn seen<'a>(observed: &'a Observed<'_>, name: &str) -> Option<&'a crate::observed::DependencyTask> {
+    let dependencies = observed.dependencies.iter();
+    let mut named = dependencies.filter(|dependency: &&Dependency| dependency.name == name);
+    named.find_map(|dependency| dependency.task.as_ref())
 }

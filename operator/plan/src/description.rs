@@ -34,7 +34,7 @@ pub(crate) fn describe(
         uid: task.metadata.uid.clone().unwrap_or_default(),
         attempt,
         agent_type: spec.agent_type().to_owned(),
-        prompt: spec.prompt.clone(),
+        prompt: requirements.prompt.clone().into_owned(),
         model: spec.model.clone(),
         effort: spec.effort.clone(),
         upstream_repo: spec.upstream_repo.clone(),

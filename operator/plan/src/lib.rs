@@ -4,17 +4,19 @@
 //! a condition of the Task. Everything observed is in [`Observed`]; everything to be done is in
 //! [`Plan`].
 
+pub mod branch;
+pub mod dependencies;
 pub mod observed;
 pub mod plan;
 pub mod provider;
 pub mod references;
 pub mod settings;
+pub mod template;
 
 mod attempt;
 mod bounded;
 mod conditions;
 mod decide;
-mod dependencies;
 mod description;
 mod draft;
 mod ending;

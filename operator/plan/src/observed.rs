@@ -35,6 +35,9 @@ pub struct Observed<'a> {
     pub is_awaited: bool,
     /// What is known of the branch, when the Task has a branch and a repository.
     pub branch: Option<&'a BranchSeen>,
+    /// The Leases whose holder is this Task by its UID, also those of a repository that its
+    /// Workspace does not name any more.
+    pub held_branches: &'a [LeaseSeen],
     /// When the token expires that was made for this Task; `None` when there is none.
     pub token_expires: Option<Timestamp>,
     /// Why no token could be made for this Task, as the last round was told.
@@ -101,6 +104,7 @@ pub struct BranchSeen {
 /// A Lease that keeps a branch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseSeen {
+    pub name: String,
     pub uid: String,
     pub resource_version: String,
     /// UID of the Task that holds it.

@@ -1,5 +1,6 @@
 //! Whether a Task can start: all that it names, in the order in which people are told of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axon_api::agents::{self, CredentialKind};
@@ -17,6 +18,8 @@ const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Requirements<'a> {
     pub(crate) image: &'a str,
+    /// What the agent is to do: the Task's prompt with what its dependencies produced.
+    pub(crate) prompt: Cow<'a, str>,
     pub(crate) workspace: Option<&'a WorkspaceSpec>,
     /// Secret with the token of the workspace.
     pub(crate) workspace_secret: Option<&'a str>,
@@ -70,11 +73,13 @@ pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, 
     let start_timeout = start_timeout(observed)?;
     let limits = limits(observed)?;
     dependencies::check(observed)?;
+    let prompt = dependencies::prompt(observed)?;
     let workspace = workspace(observed)?;
     let workspace_secret = workspace_secret(observed, workspace)?;
     let credential = credential(observed)?;
     Ok(Requirements {
         image,
+        prompt,
         workspace,
         workspace_secret,
         credential,

@@ -1,0 +1,1 @@
+//! Templates as people know them from Go's `text/template`.
