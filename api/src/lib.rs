@@ -10,6 +10,7 @@
 
 pub use axon_agents as agents;
 
+pub mod admission;
 pub mod crd;
 pub mod kinds;
 pub mod labels;
@@ -17,6 +18,7 @@ pub mod markers;
 pub mod names;
 pub mod outcome;
 pub mod paths;
+pub mod printed_text;
 pub mod repository;
 pub mod run;
 pub mod units;

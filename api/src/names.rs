@@ -40,6 +40,28 @@ pub fn branch_lease(identity: &str, branch: &str) -> String {
     format!("axon-branch-{}", hex_digest(&format!("{identity}\n{branch}"), 16))
 }
 
+/// Name of the Task of run `number` of a TaskPipeline, for one of its steps. A name of more than 40
+/// characters is cut, and then has six digits of the UID's hash, so that two do not meet.
+pub fn step_task(pipeline: &str, uid: &str, step: &str, number: i32) -> String {
+    let cut = if pipeline.chars().count() <= 40 {
+        pipeline.to_owned()
+    } else {
+        let short: String = pipeline.chars().take(33).collect();
+        format!("{}-{}", short.trim_end_matches(['-', '.']), short_hash(uid))
+    };
+    format!("{cut}-{}-{number}", step.to_ascii_lowercase())
+}
+
+/// Name of the Secret with the text that the step of a TaskPipeline ended with.
+pub fn step_text(task: &str) -> String {
+    format!("{task}-text")
+}
+
+/// The text's SHA-256, as 64 hexadecimal digits.
+pub fn sha256(text: &str) -> String {
+    hex_digest(text, 32)
+}
+
 fn cut_with_hash(name: &str, uid: &str) -> String {
     let cut: String = name.chars().take(40).collect();
     format!(
@@ -82,6 +104,15 @@ mod tests {
         );
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "b-uid", 1));
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "a-uid", 2));
+    }
+
+    #[test]
+    fn a_task_of_a_step_is_named_by_pipeline_step_and_run() {
+        assert_eq!(step_task("fix", "u", "pullRequest", 7), "fix-pullrequest-7");
+        let long = "a".repeat(60);
+        let name = step_task(&long, "u", "plan", 1);
+        assert_eq!(name, format!("{}-{}-plan-1", "a".repeat(33), short_hash("u")));
+        assert_ne!(name, step_task(&long, "v", "plan", 1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `TaskPipeline`: steps over Tasks, from a plan to a pull request.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -93,8 +95,8 @@ pub struct TaskPipelineSpec {
     #[schemars(length(max = 16))]
     pub agent_config_refs: Vec<LocalReference>,
 
-    /// How often a step may be tried again after it has failed, and how often implement follows a
-    /// failed test. From 0 to 10; absent means 3.
+    /// How often each step may fail and be tried again, or be gone back from: counted over the
+    /// whole pipeline, and never set back. From 0 to 10; absent means 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10))]
     pub max_retries: Option<i32>,
@@ -112,6 +114,7 @@ pub struct TaskPipelineSpec {
     /// approve taskpipelines, and its user must be who adds it: kubectl axon approve does it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["task"]))]
     pub approvals: Vec<Approval>,
 
     /// Set to true to end the pipeline. Cannot be set back.
@@ -187,8 +190,9 @@ pub struct PipelineStep {
     )]
     pub name: String,
 
-    /// Prompt template with .Prompt, .Branch, .BaseBranch, .Source, .Steps, .Failure and
-    /// .Feedback. Required but for the four known steps.
+    /// Prompt template with .Prompt, .Branch, .BaseBranch, .Source, .Failure, .Feedback and
+    /// .Steps.NAME.Text, .Results and .Outputs. Required but for the four known steps of an agent.
+    /// In a step of type shell, what is inserted is one word for the shell; put no quotes around.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65_536))]
     pub prompt: Option<String>,
@@ -218,8 +222,9 @@ pub struct PipelineStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<bool>,
 
-    /// Step to go back to when this one fails, with its output as .Failure. Absent means implement
-    /// for test, and this step itself for all others.
+    /// Step to go back to when this one fails, with its output as .Failure; itself or an earlier
+    /// one. Absent means implement for test, and this step itself for all others. Of test and of a
+    /// step that goes back to another, an agent has to end its answer with AXON-RESULT: pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40))]
     pub on_failure: Option<String>,
@@ -290,11 +295,20 @@ pub struct TaskPipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
 
-    /// How often the current step was gone back to.
+    /// How often a step has failed and was tried again, or was gone back from, all together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<i32>,
 
-    /// Each run of a step, oldest first, at most the last 64.
+    /// How often each step has failed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, i32>,
+
+    /// How many Tasks were made for the pipeline: the number in the name of the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_count: Option<i32>,
+
+    /// Runs of steps, oldest first: the last one of each step, and of the others the latest, as
+    /// many as fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<StepRun>,
 
@@ -325,12 +339,22 @@ pub struct StepRun {
     /// Phase of the Task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<super::task::Phase>,
+    /// Passed or Failed, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<StepResult>,
     /// Secret of the same namespace with the text that the step ended with, under the key text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_secret: Option<String>,
     /// Who approved or denied the step's result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
+}
+
+/// What became of a run of a step.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepResult {
+    Passed,
+    Failed,
 }
 
 /// A pull request.
@@ -358,4 +382,45 @@ pub enum PipelinePhase {
     Complete,
     Failed,
     Cancelled,
+}
+
+impl PipelinePhase {
+    /// Whether a pipeline in this phase has ended for good.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
+    }
+
+    /// The phase as it is spelled in status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Planning => "Planning",
+            Self::AwaitingApproval => "AwaitingApproval",
+            Self::Implementing => "Implementing",
+            Self::Testing => "Testing",
+            Self::PullRequest => "PullRequest",
+            Self::Running => "Running",
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for PipelinePhase {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl TaskPipeline {
+    /// The phase, when the operator has written one.
+    pub fn phase(&self) -> Option<PipelinePhase> {
+        self.status.as_ref().and_then(|status| status.phase)
+    }
+
+    /// Whether the pipeline has ended for good.
+    pub fn is_finished(&self) -> bool {
+        self.phase().is_some_and(PipelinePhase::is_final)
+    }
 }
