@@ -2,12 +2,16 @@
 
 mod agents;
 mod bad_input;
+mod branches;
+mod chains;
 mod command_line;
 mod containers;
 mod crashes;
+mod defaults;
 mod endings;
 mod kubectl;
 mod output;
+mod refusals;
 mod repositories;
 mod tasks;
 
@@ -137,6 +141,31 @@ scenarios! {
     Both Others bad_input::a_prompt_of_more_than_a_mebibyte_is_refused;
     Both Others bad_input::a_bad_timeout_is_refused;
 
+    Both Others chains::a_dependency_removed_after_it_succeeded_still_counts;
+    Both Others chains::a_dependency_whose_time_to_live_is_zero_is_still_counted;
+    Both Others chains::a_circle_of_dependencies_is_found_when_it_closes;
+    Both Others chains::a_template_with_a_missing_key_fails_and_names_it;
+    Both Others chains::a_failed_run_is_tried_again_only_where_the_task_says_so;
+    Both Others branches::who_waits_for_a_branch_is_told_for_whom;
+    Both Others branches::the_lock_of_a_deleted_task_is_swept;
+
+    Both Others defaults::a_provider_of_the_namespaces_defaults_is_used;
+    Both Others defaults::a_provider_that_is_not_for_the_type_fails_the_task;
+    Both Others defaults::the_tasks_own_fields_win_over_the_defaults;
+
+    Both Others refusals::a_task_that_depends_on_itself_fails;
+    Both Others refusals::a_dependency_in_another_namespace_is_refused;
+    Both Others refusals::timeouts_that_are_none_are_refused;
+    Both Others refusals::provider_and_provider_ref_exclude_each_other;
+    Both Others refusals::a_config_of_two_mebibytes_is_refused;
+    Both Others refusals::a_skill_named_with_dots_is_refused;
+    Both Others refusals::two_mcp_servers_of_one_name_are_refused;
+    Both Others refusals::an_mcp_server_without_its_address_is_refused;
+    Both Others refusals::task_defaults_of_another_name_are_refused;
+    Both Others refusals::an_app_key_that_is_none_is_told_and_can_be_corrected;
+    Cluster Others refusals::a_claim_that_cannot_be_bound_is_named;
+    Both Others refusals::the_spec_of_a_running_task_cannot_be_changed;
+
     Both Others kubectl::get_prints_a_table;
     Both Others kubectl::apply_creates_leaves_and_changes;
     Both Others kubectl::describe_shows_status_and_events;
@@ -163,6 +192,8 @@ scenarios! {
 
     Both Alone crashes::a_run_survives_the_death_of_what_watches_it;
     Both Alone crashes::tasks_made_just_before_a_crash_run_once;
+    Both Alone chains::a_chain_survives_a_restart_after_each_change;
+    Both Alone branches::fifty_tasks_on_one_branch_run_one_after_the_other;
 }
 
 #[cfg(test)]

@@ -61,6 +61,11 @@ impl Directory {
         self.root.join("pods").join(uid)
     }
 
+    /// What one `PersistentVolumeClaim` holds.
+    pub fn claim(&self, uid: &str) -> PathBuf {
+        self.root.join("claims").join(uid)
+    }
+
     /// The output of one container, standard output and error together.
     pub fn container_log(&self, pod_uid: &str, container: &str) -> PathBuf {
         self.pod(pod_uid).join(format!("{container}.log"))

@@ -19,8 +19,10 @@
 //! - Without a sandbox, variables, arguments and the working directory that name a path of a volume
 //!   are translated to the folder of the machine.
 //! - One pod at a time for a Job; no limits of CPU or memory; no `envFrom`, no probes, no volumes but
-//!   `emptyDir`, `secret` and `configMap`.
+//!   `emptyDir`, `secret`, `configMap` and `persistentVolumeClaim`. A claim is a folder of the plane,
+//!   of any size, and a sidecar that has ended is not started again.
 
+mod claims;
 mod configuration;
 mod container;
 mod context;
@@ -70,6 +72,8 @@ pub const DEFAULT_PARALLEL_PODS: usize = 16;
 /// Runs Jobs and pods until a watch cannot go on. Dropped, it leaves what runs to the next one.
 pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
     let (changes, configuration) = watch::channel(0);
+    let changes = Arc::new(changes);
+    let claims = claims::run(client.clone(), options.directory.clone(), Arc::clone(&changes));
     let context = Arc::new(Context {
         client: client.clone(),
         directory: options.directory,
@@ -89,12 +93,13 @@ pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
     tokio::select! {
         ended = controller::run(client.clone()) => ended,
         ended = kubelet::run(context) => ended,
-        () = count_changes(client, changes) => anyhow::bail!("the watch of Secrets ended"),
+        ended = claims => ended,
+        () = count_changes(client, &changes) => anyhow::bail!("the watch of Secrets ended"),
     }
 }
 
 /// Counts the changes of Secrets and `ConfigMap`s, for those who wait for one.
-async fn count_changes(client: Client, changes: watch::Sender<u64>) {
+async fn count_changes(client: Client, changes: &watch::Sender<u64>) {
     let secrets: Api<Secret> = Api::all(client.clone());
     let maps: Api<ConfigMap> = Api::all(client);
     let secrets = watcher(secrets, watcher::Config::default())

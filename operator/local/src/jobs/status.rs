@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::record::{Exit, Problem};
+use super::worker::is_sidecar;
 
 /// What a container does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,19 @@ pub(super) struct Report {
     pub(super) name: String,
     pub(super) image: String,
     pub(super) state: State,
+    /// Runs on beside the containers that come after it.
+    pub(super) is_sidecar: bool,
+}
+
+impl Report {
+    /// Whether an init container leaves the way free: it has ended well, or is a sidecar that was
+    /// started.
+    fn is_through(&self) -> bool {
+        if self.is_sidecar {
+            return !matches!(self.state, State::Waiting { .. });
+        }
+        self.state.exit_code() == Some(0)
+    }
 }
 
 /// All containers of a pod, in order.
@@ -121,6 +135,7 @@ impl Reports {
     pub(super) fn of(pod: &Pod) -> Self {
         let spec = pod.spec.clone().unwrap_or_default();
         let report = |container: k8s_openapi::api::core::v1::Container| Report {
+            is_sidecar: is_sidecar(&container),
             name: container.name,
             image: container.image.unwrap_or_default(),
             state: State::initializing(),
@@ -151,11 +166,15 @@ impl Reports {
         let codes = |reports: &[Report]| -> Vec<Option<i32>> {
             reports.iter().map(|report| report.state.exit_code()).collect()
         };
-        let (init, main) = (codes(&self.init), codes(&self.main));
-        if self.failure.is_some() || init.iter().flatten().any(|code| *code != 0) {
+        let main = codes(&self.main);
+        let failed = |report: &Report| {
+            let code = report.state.exit_code();
+            !report.is_sidecar && code.is_some_and(|code| code != 0)
+        };
+        if self.failure.is_some() || self.init.iter().any(failed) {
             return "Failed";
         }
-        if init.iter().any(Option::is_none) {
+        if !self.init.iter().all(Report::is_through) {
             return "Pending";
         }
         if main.iter().all(Option::is_some) {
@@ -177,7 +196,7 @@ impl Reports {
     pub(super) fn status(&self, former: Option<&PodStatus>, now: Timestamp) -> PodStatus {
         let phase = self.phase();
         let ended = matches!(phase, "Succeeded" | "Failed");
-        let initialized = self.init.iter().all(|report| report.state.exit_code() == Some(0));
+        let initialized = self.init.iter().all(Report::is_through);
         let runs = |report: &Report| matches!(report.state, State::Running { .. });
         let ready = !ended && initialized && self.main.iter().all(runs);
         let not_ready = match phase {
@@ -303,6 +322,7 @@ mod tests {
                 name: format!("c{index}"),
                 image: "image".to_owned(),
                 state: state.clone(),
+                is_sidecar: false,
             });
             reports.collect()
         };
@@ -398,5 +418,25 @@ mod tests {
             ("Error", "lost".to_owned())
         );
         assert_eq!(message_of(&lost, "{}"), "{}");
+    }
+
+    #[test]
+    fn a_sidecar_holds_up_what_comes_after_it_only_until_it_is_started() {
+        let with_sidecar = |sidecar: State, main: State| {
+            let mut reports = reports(&[sidecar], &[main]);
+            reports
+                .init
+                .iter_mut()
+                .for_each(|report| report.is_sidecar = true);
+            reports.phase()
+        };
+        assert_eq!(
+            with_sidecar(State::initializing(), State::initializing()),
+            "Pending"
+        );
+        assert_eq!(with_sidecar(running(), running()), "Running");
+        assert_eq!(with_sidecar(exit(1), running()), "Running");
+        assert_eq!(with_sidecar(exit(143), exit(0)), "Succeeded");
+        assert_eq!(with_sidecar(exit(0), exit(1)), "Failed");
     }
 }

@@ -6,12 +6,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Container, KeyToPath, Pod, Volume};
-use kube::{Client, ResourceExt as _};
+use k8s_openapi::api::core::v1::{Container, KeyToPath, PersistentVolumeClaim, Pod, Volume};
+use kube::{Api, Client, ResourceExt as _};
 
 use super::configuration::{Content, Source, missing_item, missing_volume, read};
 use super::mounts::{Access, Mount};
 use super::obstacle::Obstacle;
+use crate::directory::Directory;
 
 /// Where the volume is on the machine.
 pub(super) fn folder(pod_folder: &Path, volume: &str) -> PathBuf {
@@ -19,10 +20,20 @@ pub(super) fn folder(pod_folder: &Path, volume: &str) -> PathBuf {
 }
 
 /// Makes every volume of the pod, and brings those that come from Secrets and `ConfigMap`s up to date.
-pub(super) async fn make(client: &Client, pod: &Pod, pod_folder: &Path) -> Result<(), Obstacle> {
+pub(super) async fn make(
+    client: &Client,
+    directory: &Directory,
+    pod: &Pod,
+    pod_folder: &Path,
+) -> Result<(), Obstacle> {
     let namespace = pod.namespace().unwrap_or_default();
     for volume in volumes(pod) {
         let folder = folder(pod_folder, &volume.name);
+        if let Some(source) = &volume.persistent_volume_claim {
+            let claimed = claimed(client, directory, &namespace, &source.claim_name).await?;
+            link(&claimed, &folder)?;
+            continue;
+        }
         private_folder(&folder)?;
         let Some(files) = wanted(volume)? else {
             continue;
@@ -59,6 +70,9 @@ pub(super) fn mounts(container: &Container, pod_folder: &Path) -> Vec<Mount> {
     mounts
         .map(|mount| {
             let volume = folder(pod_folder, &mount.name);
+            // A claim is known by its own path, which is the same in every pod: git keeps the paths
+            // of worktrees.
+            let volume = fs::read_link(&volume).unwrap_or(volume);
             let source = match mount.sub_path.as_deref() {
                 Some(sub_path) if is_inside(sub_path) => volume.join(sub_path),
                 _ => volume,
@@ -119,9 +133,39 @@ fn wanted(volume: &Volume) -> Result<Option<Wanted>, Obstacle> {
         return Ok(None);
     }
     Err(Obstacle::unsupported(format!(
-        "volume `{}` is of a kind that does not exist on this machine: only emptyDir, secret and configMap do",
+        "volume `{}` is of a kind that does not exist on this machine: only emptyDir, secret, configMap and persistentVolumeClaim do",
         volume.name
     )))
+}
+
+/// The folder of a claim.
+async fn claimed(
+    client: &Client,
+    directory: &Directory,
+    namespace: &str,
+    name: &str,
+) -> Result<PathBuf, Obstacle> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let claim = claims.get_opt(name).await.map_err(io::Error::other)?;
+    let uid = claim.and_then(|claim| claim.uid());
+    let Some(uid) = uid else {
+        return Err(Obstacle::creating(format!(
+            "persistentvolumeclaim \"{name}\" not found"
+        )));
+    };
+    Ok(directory.claim(&uid))
+}
+
+/// Makes the volume of the pod lead to the folder of a claim.
+fn link(claimed: &Path, volume: &Path) -> io::Result<()> {
+    private_folder(claimed)?;
+    if let Some(parent) = volume.parent() {
+        private_folder(parent)?;
+    }
+    match std::os::unix::fs::symlink(claimed, volume) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
 }
 
 /// The files of the volume by their path in it.

@@ -36,6 +36,9 @@ pub(super) enum View {
     Gone,
 }
 
+/// How long a sidecar may take to end by itself.
+const SIDECAR_GRACE: Duration = Duration::from_secs(5);
+
 /// The longest pause between two attempts to write to the plane.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -168,16 +171,37 @@ impl Worker {
         volumes::private_folder(&self.folder)?;
         if begun {
             // What the containers needed was there when they started.
-            let _ = volumes::make(&self.context.client, &self.pod, &self.folder).await;
+            let _ = volumes::make(
+                &self.context.client,
+                &self.context.directory,
+                &self.pod,
+                &self.folder,
+            )
+            .await;
         } else {
             let first = self.containers().next().map(|container| container.name.as_str());
             self.when_possible(first.unwrap_or_default(), || {
-                volumes::make(&self.context.client, &self.pod, &self.folder)
+                volumes::make(
+                    &self.context.client,
+                    &self.context.directory,
+                    &self.pod,
+                    &self.folder,
+                )
             })
             .await?;
         }
+        let result = self.run_in_order(sandbox).await;
+        self.end_sidecars().await;
+        result
+    }
+
+    /// Init containers one after the other, then the others together. A sidecar runs on beside what
+    /// comes after it.
+    async fn run_in_order(&self, sandbox: Sandbox) -> Result<(), Obstacle> {
         for container in self.init_containers() {
-            if self.run_container(container, sandbox).await? != 0 {
+            if is_sidecar(container) {
+                self.begin_sidecar(container, sandbox).await?;
+            } else if self.run_container(container, sandbox).await? != 0 {
                 return Ok(());
             }
         }
@@ -189,6 +213,58 @@ impl Worker {
             end?;
         }
         Ok(())
+    }
+
+    /// Starts a sidecar, unless it was started before: here it is not started again when it ends.
+    async fn begin_sidecar(&self, container: &Container, sandbox: Sandbox) -> Result<(), Obstacle> {
+        let files = Files::new(&self.folder, &container.name);
+        let state = match self.begin(container, &files, sandbox).await? {
+            Trace::Running { claim, .. } => State::Running {
+                started_at: claim.started_at,
+            },
+            Trace::Ended(exit) => State::Terminated {
+                exit,
+                message: files.termination_message(),
+            },
+            Trace::NotClaimed => return Err(disappeared(container)),
+        };
+        self.set(container, state).await;
+        self.publish().await;
+        Ok(())
+    }
+
+    /// Ends the sidecars, the last one first, once all others have ended.
+    async fn end_sidecars(&self) {
+        let sidecars = self
+            .init_containers()
+            .iter()
+            .filter(|container| is_sidecar(container));
+        for container in sidecars.rev() {
+            let files = Files::new(&self.folder, &container.name);
+            end(std::slice::from_ref(&files), SIDECAR_GRACE).await;
+            if let Trace::Ended(exit) = files.trace() {
+                let message = files.termination_message();
+                self.set(container, State::Terminated { exit, message }).await;
+            }
+        }
+    }
+
+    /// Starts a container that was not started yet, as soon as that is possible.
+    async fn begin(&self, container: &Container, files: &Files, sandbox: Sandbox) -> Result<Trace, Obstacle> {
+        let trace = files.trace();
+        if trace != Trace::NotClaimed {
+            return Ok(trace);
+        }
+        let launch = self
+            .when_possible(&container.name, || {
+                launch(&self.context, &self.pod, container, files, sandbox)
+            })
+            .await?;
+        let started = start(&self.context, files, &launch).await;
+        started.map_err(|error| Obstacle::Final {
+            reason: "StartError",
+            message: format!("failed to start container `{}`: {error}", container.name),
+        })
     }
 
     /// Names become names of files.
@@ -227,19 +303,7 @@ impl Worker {
             return Ok(0);
         }
         let files = Files::new(&self.folder, &container.name);
-        let mut trace = files.trace();
-        if trace == Trace::NotClaimed {
-            let launch = self
-                .when_possible(&container.name, || {
-                    launch(&self.context, &self.pod, container, &files, sandbox)
-                })
-                .await?;
-            let started = start(&self.context, &files, &launch).await;
-            trace = started.map_err(|error| Obstacle::Final {
-                reason: "StartError",
-                message: format!("failed to start container `{}`: {error}", container.name),
-            })?;
-        }
+        let mut trace = self.begin(container, &files, sandbox).await?;
         loop {
             match trace {
                 Trace::Running { claim, watch } => {
@@ -255,14 +319,7 @@ impl Worker {
                     self.set(container, State::Terminated { exit, message }).await;
                     return Ok(exit_code);
                 }
-                // Claims are not taken back.
-                Trace::NotClaimed => {
-                    return Err(io::Error::other(format!(
-                        "the record of container `{}` has disappeared",
-                        container.name
-                    ))
-                    .into());
-                }
+                Trace::NotClaimed => return Err(disappeared(container)),
             }
         }
     }
@@ -300,7 +357,14 @@ impl Worker {
         configuration.mark_unchanged();
         let follows = volumes::follow_configuration(&self.pod);
         while follows && configuration.changed().await.is_ok() {
-            if let Err(error) = volumes::make(&self.context.client, &self.pod, &self.folder).await {
+            if let Err(error) = volumes::make(
+                &self.context.client,
+                &self.context.directory,
+                &self.pod,
+                &self.folder,
+            )
+            .await
+            {
                 tracing::debug!(
                     "volumes of pod `{}` stay as they are: {error}",
                     self.pod.name_any()
@@ -381,6 +445,20 @@ impl Worker {
             .map(|container| Files::new(&self.folder, &container.name))
             .collect()
     }
+}
+
+/// Whether an init container runs on beside the others: one with `restartPolicy: Always`.
+pub(super) fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+/// Claims are not taken back, so a missing one means that someone removed the pod's files.
+fn disappeared(container: &Container) -> Obstacle {
+    io::Error::other(format!(
+        "the record of container `{}` has disappeared",
+        container.name
+    ))
+    .into()
 }
 
 /// Returns when the process has ended.

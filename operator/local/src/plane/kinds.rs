@@ -44,6 +44,7 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
         Nature::Secret => prepare_secret(object),
         Nature::Pod => prepare_pod(object),
         Nature::Job => prepare_job(object),
+        Nature::Claim => prepare_claim(object),
         _ => {}
     }
     if counts_generations(resource) {
@@ -196,6 +197,16 @@ fn prepare_pod_spec(spec: &mut Value) {
     }
 }
 
+/// A claim is a folder of this machine, which is there at once and whatever its class.
+fn prepare_claim(claim: &mut Value) {
+    defaults(&mut claim["spec"], &[("volumeMode", json!("Filesystem"))]);
+    claim["status"] = json!({
+        "phase": "Bound",
+        "accessModes": claim.pointer("/spec/accessModes"),
+        "capacity": claim.pointer("/spec/resources/requests"),
+    });
+}
+
 fn prepare_job(job: &mut Value) {
     let uid = metadata::text(job, "uid").to_owned();
     let name = metadata::text(job, "name").to_owned();
@@ -258,7 +269,11 @@ pub(crate) fn validate(resource: &Resource, part: Part, object: &Value, old: Opt
                 causes.extend(custom.rules.check(object, old));
             }
         }
-        Nature::Event(EventForm::Group) | Nature::Namespace | Nature::Lease | Nature::Definition => {}
+        Nature::Event(EventForm::Group)
+        | Nature::Namespace
+        | Nature::Claim
+        | Nature::Lease
+        | Nature::Definition => {}
     }
     causes
 }

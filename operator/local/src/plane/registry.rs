@@ -17,6 +17,8 @@ pub(crate) enum Nature {
     ConfigMap,
     Pod,
     Job,
+    /// `PersistentVolumeClaim`s, each of which is a folder of this machine.
+    Claim,
     /// Events, which are stored in the form of the core group.
     Event(EventForm),
     Lease,
@@ -112,7 +114,7 @@ impl Resource {
                 "reportingController",
                 "type",
             ],
-            Nature::ConfigMap | Nature::Lease | Nature::Definition | Nature::Custom(_) => &[],
+            Nature::ConfigMap | Nature::Claim | Nature::Lease | Nature::Definition | Nature::Custom(_) => &[],
         }
     }
 
@@ -192,6 +194,16 @@ const BUILT_IN: &[Entry] = &[
         namespaced: true,
         subresources: &["status", "log"],
         nature: Nature::Pod,
+    },
+    Entry {
+        group: "",
+        version: "v1",
+        kind: "PersistentVolumeClaim",
+        plural: "persistentvolumeclaims",
+        short_names: &["pvc"],
+        namespaced: true,
+        subresources: &["status"],
+        nature: Nature::Claim,
     },
     Entry {
         group: "",

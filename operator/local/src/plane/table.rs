@@ -193,6 +193,13 @@ fn columns(resource: &Resource) -> Vec<Column> {
             columns.push(computed("Completions", "string", job_completions));
             columns.push(computed("Duration", "string", job_duration));
         }
+        Nature::Claim => {
+            columns.push(path("Status", "string", ".status.phase"));
+            columns.push(path("Volume", "string", ".spec.volumeName"));
+            columns.push(path("Capacity", "string", ".status.capacity.storage"));
+            columns.push(computed("Access Modes", "string", access_modes));
+            columns.push(path("StorageClass", "string", ".spec.storageClassName"));
+        }
         Nature::Lease => columns.push(path("Holder", "string", ".spec.holderIdentity")),
         Nature::Definition => {
             columns.push(path("Created At", "date", ".metadata.creationTimestamp"));
@@ -349,6 +356,23 @@ fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
         .pointer(pointer)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
+}
+
+/// The modes as `kubectl` abbreviates them.
+fn access_modes(claim: &Value) -> Value {
+    let modes = claim.pointer("/status/accessModes").and_then(Value::as_array);
+    let short = modes
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(|mode| match mode {
+            "ReadWriteOnce" => "RWO",
+            "ReadOnlyMany" => "ROX",
+            "ReadWriteMany" => "RWX",
+            "ReadWriteOncePod" => "RWOP",
+            other => other,
+        });
+    short.collect::<Vec<_>>().join(",").into()
 }
 
 fn pod_ready(pod: &Value) -> Value {

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::api::events;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ pub(crate) fn prune(resource: &Resource, object: &mut Value) -> Result<Vec<Strin
         Nature::ConfigMap => read_as::<ConfigMap>,
         Nature::Pod => read_as::<Pod>,
         Nature::Job => read_as::<Job>,
+        Nature::Claim => read_as::<PersistentVolumeClaim>,
         Nature::Lease => read_as::<Lease>,
         Nature::Event(EventForm::Core) => read_as::<Event>,
         Nature::Event(EventForm::Group) => read_as::<events::v1::Event>,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axon_api::kinds::task::{Phase, Task};
+use axon_api::{Phase, Task, TaskPipeline};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -90,13 +90,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
     }
 }
 
-/// Returns when there was no request for `limit` and no Task is unfinished.
+/// Returns when there was no request for `limit` and neither a Task nor a pipeline is unfinished,
+/// unless the pipeline waits for a person.
 pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
     loop {
         let left = limit.saturating_sub(activity.quiet());
         if !left.is_zero() {
             tokio::time::sleep(left).await;
-        } else if unfinished_tasks(&client).await == Ok(0) {
+        } else if unfinished_tasks(&client).await == Ok(0) && unfinished_pipelines(&client).await == Ok(0) {
             return;
         } else {
             tokio::time::sleep(limit.clamp(SHORTEST_LOOK, LONGEST_LOOK)).await;
@@ -109,18 +110,41 @@ pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
 /// They are read loosely: one that cannot be understood counts as unfinished.
 pub(crate) async fn unfinished_tasks(client: &Client) -> Result<usize, String> {
     let resource = ApiResource::erase::<Task>(&());
-    let tasks: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let tasks = tasks.list(&ListParams::default()).await;
-    let tasks = tasks.map_err(|error| error.to_string())?;
-    let unfinished = tasks.iter().filter(|task| {
-        let phase = task.data.pointer("/status/phase");
-        !is_final(phase.and_then(serde_json::Value::as_str))
+    count(client, &resource, |phase| !is_final(phase)).await
+}
+
+/// How many pipelines have something to do; an error where they cannot be listed.
+async fn unfinished_pipelines(client: &Client) -> Result<usize, String> {
+    let resource = ApiResource::erase::<TaskPipeline>(&());
+    count(client, &resource, has_work).await
+}
+
+async fn count(
+    client: &Client,
+    resource: &ApiResource,
+    counts: impl Fn(Option<&str>) -> bool,
+) -> Result<usize, String> {
+    let objects: Api<DynamicObject> = Api::all_with(client.clone(), resource);
+    let objects = objects.list(&ListParams::default()).await;
+    let objects = objects.map_err(|error| error.to_string())?;
+    let counted = objects.iter().filter(|object| {
+        let phase = object.data.pointer("/status/phase");
+        counts(phase.and_then(serde_json::Value::as_str))
     });
-    Ok(unfinished.count())
+    Ok(counted.count())
 }
 
 fn is_final(phase: Option<&str>) -> bool {
     serde_json::from_value::<Phase>(phase.into()).is_ok_and(Phase::is_final)
+}
+
+/// Whether a pipeline in this phase has something to do. One that waits for an approval gets it by a
+/// command, which starts the plane.
+fn has_work(phase: Option<&str>) -> bool {
+    !matches!(
+        phase,
+        Some("AwaitingApproval" | "Complete" | "Failed" | "Cancelled")
+    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod create;
 mod delete;
 mod list;
 mod logs;
+mod reviews;
 mod update;
 mod watch;
 
@@ -185,6 +186,9 @@ async fn dispatch(server: &Arc<Server>, route: Route, call: Call) -> Result<Answ
 }
 
 async fn objects(server: &Arc<Server>, target: Target, call: Call) -> Result<Answer, Failure> {
+    if let Some(answer) = reviews::answer(&target, &call) {
+        return answer;
+    }
     let resource = server
         .registry
         .find(&target.group, &target.version, &target.plural)

@@ -6,23 +6,29 @@ use crate::plane::metadata;
 use crate::plane::registry::Registry;
 use crate::plane::store::{Key, State, Write};
 
-/// What is not there yet: the namespace `default`, and the definitions of this build.
+/// The namespaces that every plane has: the users' and the operator's, which holds its Leases.
+const NAMESPACES: &[&str] = &["default", "axon-system"];
+
+/// What is not there yet: the namespaces, and the definitions of this build.
 pub(in crate::plane) fn missing(registry: &Registry, state: &State) -> Vec<(Key, Write)> {
     let mut writes = Vec::new();
-    let namespace = Key {
-        resource: "namespaces".into(),
-        namespace: String::new(),
-        name: "default".to_owned(),
-    };
-    if state.get(&namespace).is_none() {
+    for name in NAMESPACES {
+        let key = Key {
+            resource: "namespaces".into(),
+            namespace: String::new(),
+            name: (*name).to_owned(),
+        };
+        if state.get(&key).is_some() {
+            continue;
+        }
         let value = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": identity("default", json!({ "kubernetes.io/metadata.name": "default" })),
+            "metadata": identity(name, json!({ "kubernetes.io/metadata.name": name })),
             "spec": { "finalizers": ["kubernetes"] },
             "status": { "phase": "Active" },
         });
-        writes.push((namespace, Write::Create(value)));
+        writes.push((key, Write::Create(value)));
     }
     for definition in registry.definitions() {
         let definition = &completed(definition);
