@@ -103,6 +103,7 @@ mod tests {
                 model: None,
                 effort: None,
                 home: "/home/a",
+                setup: &crate::setup::Setup::default(),
                 variable: &variable,
             };
             assert_eq!(

@@ -45,6 +45,8 @@ pub struct Launch {
     pub unset: Vec<String>,
     /// Files to write before the start.
     pub files: Vec<ConfigFile>,
+    /// Directories to copy before the start.
+    pub directories: Vec<ConfigDirectory>,
     /// How the prompt reaches the agent.
     pub prompt: PromptDelivery,
 }
@@ -68,4 +70,13 @@ pub struct ConfigFile {
     pub contents: String,
     /// Permission bits: 0o600 for what may hold a secret, else 0o644.
     pub mode: u32,
+}
+
+/// A directory to copy into the agent's home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigDirectory {
+    /// What is copied, absolute. Holds files and directories only, no links.
+    pub from: std::path::PathBuf,
+    /// Below the agent's home. Never absolute, never with `..`.
+    pub path: String,
 }

@@ -25,6 +25,7 @@ mod effort;
 mod environment;
 mod failure;
 mod json;
+mod markdown;
 mod price;
 mod text;
 
@@ -43,7 +44,8 @@ mod shell;
 mod testing;
 
 pub use event::{Ending, Event, Reader, Summary, Usage};
-pub use launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
+pub use launch::{ConfigDirectory, ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
+use setup::{Setup, SetupForm};
 
 /// The agent types of this build, in the order in which help and errors list them.
 pub const AGENTS: &[&dyn Agent] = &[
@@ -93,6 +95,17 @@ pub trait Agent: Sync {
     /// The variable in which the agent's CLI expects the credential of a provider with an address
     /// of its own; `None` when that is the same as without.
     fn provider_token_variable(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How the type takes instructions, plugins and MCP servers.
+    fn setup_form(&self) -> SetupForm {
+        SetupForm::Native
+    }
+
+    /// Why an agent of this type cannot be set up so, as a sentence; `None` when it can.
+    fn refuses(&self, setup: &Setup) -> Option<String> {
+        let _ = setup;
         None
     }
 

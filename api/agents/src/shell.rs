@@ -3,10 +3,15 @@
 //! The prompt is the script. It runs with `sh`, or with the interpreter that its first line names
 //! in the way of `execve(2)`: an absolute path and at most one argument. Its exit code alone
 //! decides whether it succeeded.
+//!
+//! A script has no form of its own for instructions, plugins and MCP servers: it finds them by the
+//! variables that the entrypoint of a custom image has (`AXON_AGENTS_MD_FILE`, `AXON_PLUGIN_DIR`,
+//! `AXON_MCP_SERVERS_FILE`).
 
 use crate::Agent;
 use crate::event::{Event, Reader, Summary};
 use crate::launch::{Credential, CredentialKind, Launch, PromptDelivery, Request};
+use crate::setup::SetupForm;
 use crate::text;
 
 pub(crate) struct Shell;
@@ -26,6 +31,10 @@ impl Agent for Shell {
 
     fn credential(&self, _: CredentialKind) -> Option<Credential> {
         None
+    }
+
+    fn setup_form(&self) -> SetupForm {
+        SetupForm::Variables
     }
 
     fn launch(&self, request: &Request<'_>) -> Launch {
@@ -102,6 +111,7 @@ mod tests {
                 model: Some("m"),
                 effort: None,
                 home: "/home/agent",
+                setup: &crate::setup::Setup::default(),
                 variable: &|_| None,
             });
             assert_eq!(launch.argv, *argv, "{prompt:?}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::Agent;
 use crate::event::{Event, Summary};
 use crate::launch::{Launch, Request};
+use crate::setup::{Document, McpServer, McpTransport, Plugin, Setup};
 
 /// The prompt of every test, which must never turn up in a command line.
 pub(crate) const PROMPT: &str = "Fix the flaky test.";
@@ -88,6 +89,21 @@ pub(crate) fn launch(
     effort: Option<&str>,
     variables: &[(&str, &str)],
 ) -> Launch {
+    launch_with(agent, model, effort, variables, &Setup::default())
+}
+
+/// How the agent is started with `setup` in a container with `variables`.
+pub(crate) fn set_up(agent: &dyn Agent, variables: &[(&str, &str)], setup: &Setup) -> Launch {
+    launch_with(agent, None, None, variables, setup)
+}
+
+fn launch_with(
+    agent: &dyn Agent,
+    model: Option<&str>,
+    effort: Option<&str>,
+    variables: &[(&str, &str)],
+    setup: &Setup,
+) -> Launch {
     let variable = |name: &str| {
         let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
         Some((*value).to_owned())
@@ -97,8 +113,86 @@ pub(crate) fn launch(
         model,
         effort,
         home: "/home/agent",
+        setup,
         variable: &variable,
     })
+}
+
+/// A setup with one of everything.
+pub(crate) fn full_setup() -> Setup {
+    let pairs = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+    let server = |name: &str, transport| McpServer {
+        name: name.into(),
+        transport,
+    };
+    let document = |name: &str, content: &str| Document {
+        name: name.into(),
+        content: content.into(),
+    };
+    Setup {
+        instructions: Some("Be brief.".into()),
+        plugins: vec![Plugin {
+            name: "team.one".into(),
+            skills: vec![document(
+                "deploy",
+                "---\nname: deploy\ndescription: ships it\n---\nRun it.\n",
+            )],
+            agents: vec![document(
+                "reviewer",
+                "---\ndescription: reads code\ntools: Read, Grep\nmodel: sonnet\n---\nRead all.\n",
+            )],
+        }],
+        fetched: vec![crate::setup::FetchedSkill {
+            plugin: "tools".into(),
+            name: "search".into(),
+            directory: "/workspace/.axon/skills/search".into(),
+        }],
+        mcp_servers: vec![
+            server(
+                "local",
+                McpTransport::Stdio {
+                    command: "node".into(),
+                    args: vec!["server.js".into(), "--port=0".into()],
+                    env: pairs("TOKEN", "t0k\"en"),
+                },
+            ),
+            server(
+                "far",
+                McpTransport::Http {
+                    url: "https://mcp.example.com/mcp".into(),
+                    headers: pairs("Authorization", "Bearer s$HOME"),
+                },
+            ),
+        ],
+    }
+}
+
+/// A setup whose only content is one MCP server over stdio.
+pub(crate) fn with_server(name: &str, argument: &str, variable: &str, value: &str) -> Setup {
+    Setup {
+        mcp_servers: vec![McpServer {
+            name: name.into(),
+            transport: McpTransport::Stdio {
+                command: "server".into(),
+                args: vec![argument.into()],
+                env: [(variable.to_owned(), value.to_owned())].into(),
+            },
+        }],
+        ..Setup::default()
+    }
+}
+
+/// The path and mode of each file, and the path of each directory.
+pub(crate) fn paths(launch: &Launch) -> Vec<String> {
+    let files = launch
+        .files
+        .iter()
+        .map(|file| format!("{:o} {}", file.mode, file.path));
+    let directories = launch
+        .directories
+        .iter()
+        .map(|directory| format!("{}/", directory.path));
+    files.chain(directories).collect()
 }
 
 /// The value that a launch sets a variable to.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use axon_agents::setup::Setup;
 use axon_agents::{AGENTS, CredentialKind, Ending, NAMES, Reader, Request, Usage, find};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -113,12 +114,14 @@ proptest! {
     ) {
         let prompt = "the words of the prompt";
         let variable = |name: &str| name.ends_with("_BASE_URL").then(|| url.clone());
+        let setup = Setup::default();
         for agent in AGENTS {
             let request = |model, effort| Request {
                 prompt,
                 model,
                 effort,
                 home: "/home/agent",
+                setup: &setup,
                 variable: &variable,
             };
             let plain = agent.launch(&request(None, None)).argv;

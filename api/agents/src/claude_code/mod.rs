@@ -12,6 +12,8 @@
 //! - Efforts are `low`, `medium`, `high`, `xhigh` and `max`.
 //! - Without `CLAUDE_CODE_MAX_RETRIES` a refused key is tried for three minutes.
 
+mod config;
+
 use std::collections::VecDeque;
 
 use serde_json::Value;
@@ -84,6 +86,15 @@ impl Agent for ClaudeCode {
         })
     }
 
+    fn base_url_variable(&self) -> Option<&'static str> {
+        Some(BASE_URL)
+    }
+
+    /// A gateway takes its token as a bearer; the API key would go into a header of its own.
+    fn provider_token_variable(&self) -> Option<&'static str> {
+        Some("ANTHROPIC_AUTH_TOKEN")
+    }
+
     fn launch(&self, request: &Request<'_>) -> Launch {
         let mut launch = Launch {
             argv: [
@@ -112,6 +123,7 @@ impl Agent for ClaudeCode {
             // Claude Code adds the version itself.
             set(&mut launch, BASE_URL, api_root(&url));
         }
+        config::add(&mut launch, request);
         launch
     }
 

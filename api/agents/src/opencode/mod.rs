@@ -11,12 +11,15 @@
 //! - `tokens.input` leaves the cache out and `tokens.output` the reasoning; the counts are of one
 //!   step each. The title of a session is asked for by the way and is not counted.
 
-use serde_json::{Map, Value, json as value};
+mod config;
 
-use crate::environment::{api_root, given, not_blank, set, set_defaults, versioned};
+use serde_json::Value;
+
+use crate::environment::{given, not_blank, set, set_defaults};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{Credential, CredentialKind, Launch, PromptDelivery, Request};
-use crate::{Agent, effort, failure, json, text};
+use crate::{Agent, failure, json, text};
+use config::{config, merge};
 
 pub(crate) struct OpenCode;
 
@@ -24,6 +27,9 @@ pub(crate) struct OpenCode;
 const API_KEY: &str = "OPENCODE_API_KEY";
 /// The configuration as JSON. It beats the files, also the one of the repository.
 const CONFIG: &str = "OPENCODE_CONFIG_CONTENT";
+/// The base URL of the model's provider, whichever that is: a convention of Axon's own, which the
+/// CLI does not know.
+const BASE_URL: &str = "OPENCODE_BASE_URL";
 const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
 const GOOGLE_API_KEY: &str = "GOOGLE_GENERATIVE_AI_API_KEY";
 
@@ -80,6 +86,10 @@ impl Agent for OpenCode {
         Some(Credential { variable: API_KEY })
     }
 
+    fn base_url_variable(&self) -> Option<&'static str> {
+        Some(BASE_URL)
+    }
+
     fn launch(&self, request: &Request<'_>) -> Launch {
         let model = not_blank(request.model).map(Model::parse);
         let mut argv = ["opencode", "run", "--format", "json", "--auto"]
@@ -105,6 +115,7 @@ impl Agent for OpenCode {
             // It may hold comments, which the CLI accepts: theirs to say, and whole.
             Some(_) => {}
         }
+        config::add(&mut launch, request);
         launch
     }
 
@@ -135,12 +146,21 @@ impl<'a> Model<'a> {
     }
 }
 
+/// Whether the CLI knows how to speak to a provider.
+fn is_known(provider: &str) -> bool {
+    KEYS.iter().any(|(known, _)| *known == provider)
+}
+
 /// Hands the key on under the name that the model's provider reads.
 fn keys(launch: &mut Launch, request: &Request<'_>, model: Option<Model<'_>>) {
     if let (Some(key), None) = (given(request, GEMINI_API_KEY), given(request, GOOGLE_API_KEY)) {
         set(launch, GOOGLE_API_KEY, key);
     }
     let provider = model.map_or("anthropic", |model| model.provider);
+    if !is_known(provider) && given(request, BASE_URL).is_some() {
+        // The configuration names the variable.
+        return;
+    }
     let variable = KEYS
         .iter()
         .find(|(name, _)| *name == provider)
@@ -154,82 +174,6 @@ fn keys(launch: &mut Launch, request: &Request<'_>, model: Option<Model<'_>>) {
             launch.set.retain(|(name, _)| name != variable);
             set(launch, variable, key);
         }
-    }
-}
-
-fn config(request: &Request<'_>, model: Option<Model<'_>>) -> Value {
-    let mut providers = Map::new();
-    let mut base_url = |provider: &str, url: Option<String>| {
-        if let Some(url) = url {
-            merge(
-                providers.entry(provider).or_insert(Value::Null),
-                value!({"options": {"baseURL": url}}),
-            );
-        }
-    };
-    base_url(
-        "anthropic",
-        given(request, "ANTHROPIC_BASE_URL").map(|url| format!("{}/v1", api_root(&url))),
-    );
-    base_url(
-        "openai",
-        given(request, "OPENAI_BASE_URL").map(|url| versioned(&url, "v1")),
-    );
-    base_url(
-        "google",
-        given(request, "GOOGLE_GEMINI_BASE_URL").map(|url| format!("{}/v1beta", api_root(&url))),
-    );
-    let mut config = value!({
-        "$schema": "https://opencode.ai/config.json",
-        "autoupdate": false,
-        "share": "disabled",
-    });
-    if let Some(model) = model {
-        let effort = not_blank(request.effort).map(|effort| reasoning(model, effort));
-        let entry = effort.map_or_else(|| value!({}), |effort| value!({"options": effort}));
-        // A declared model keeps what the CLI knows of it, and becomes known if it was not.
-        merge(
-            providers.entry(model.provider).or_insert(Value::Null),
-            value!({"models": {model.name: entry}}),
-        );
-    }
-    if !providers.is_empty() {
-        merge(&mut config, value!({"provider": providers}));
-    }
-    config
-}
-
-/// The options of a model that an effort means to its provider.
-fn reasoning(model: Model<'_>, effort: &str) -> Value {
-    let effort = effort.to_ascii_lowercase();
-    match model.provider {
-        "anthropic" => value!({"effort": match effort.as_str() {
-            "max" | "xhigh" => "max",
-            "minimal" | "low" => "low",
-            "medium" => "medium",
-            _ => "high",
-        }}),
-        "google" if model.name.starts_with("gemini-2") => effort::thinking_budget(&effort).map_or_else(
-            || value!({}),
-            |budget| value!({"thinkingConfig": {"thinkingBudget": budget}}),
-        ),
-        "google" => value!({"thinkingConfig": {"thinkingLevel": match effort.as_str() {
-            "minimal" | "low" => "low",
-            _ => "high",
-        }}}),
-        _ => value!({"reasoningEffort": effort}),
-    }
-}
-
-/// Puts `over` on top of `under`: objects are merged key by key, anything else is replaced.
-fn merge(under: &mut Value, over: Value) {
-    match (under, over) {
-        (Value::Object(under), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(under.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (under, over) => *under = over,
     }
 }
 
@@ -358,6 +302,8 @@ fn usage(part: &Value) -> Usage {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json as value;
+
     use super::*;
     use crate::testing::{self, launch};
 

@@ -12,13 +12,15 @@
 //! - `stats.input_tokens` include the cached ones; `stats.output_tokens` leave the thoughts out,
 //!   which `stats.total_tokens` count.
 
-use serde_json::{Value, json as value};
+mod config;
+
+use serde_json::Value;
 
 use crate::environment::{api_root, folder_below_home, given, not_blank, set, set_defaults};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
-use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
+use crate::launch::{Credential, CredentialKind, Launch, PromptDelivery, Request};
 use crate::price::{Price, cost, price};
-use crate::{Agent, effort, failure, json, text};
+use crate::{Agent, failure, json, text};
 
 pub(crate) struct Gemini;
 
@@ -66,6 +68,10 @@ impl Agent for Gemini {
         })
     }
 
+    fn base_url_variable(&self) -> Option<&'static str> {
+        Some(BASE_URL)
+    }
+
     fn launch(&self, request: &Request<'_>) -> Launch {
         let model = not_blank(request.model).unwrap_or(DEFAULT_MODEL);
         let mut argv = ["gemini", "--yolo", "--output-format", "stream-json"]
@@ -91,11 +97,7 @@ impl Agent for Gemini {
             }
             folder => format!("{folder}/.gemini"),
         };
-        launch.files.push(ConfigFile {
-            path: format!("{folder}/settings.json"),
-            contents: settings(request, model).to_string(),
-            mode: 0o644,
-        });
+        config::add(&mut launch, request, &folder, model);
         launch
     }
 
@@ -106,51 +108,6 @@ impl Agent for Gemini {
     fn price(&self, model: &str, usage: &Usage) -> Option<f64> {
         cost(PRICES, model, usage)
     }
-}
-
-/// The settings file.
-fn settings(request: &Request<'_>, model: &str) -> Value {
-    let uses_vertex = given(request, VERTEX).is_some_and(|value| value == "true");
-    let selected = if uses_vertex {
-        "vertex-ai"
-    } else {
-        "gemini-api-key"
-    };
-    let mut settings = value!({
-        "security": {"auth": {"selectedType": selected}},
-        "privacy": {"usageStatisticsEnabled": false},
-        "general": {
-            "enableAutoUpdate": false,
-            "enableAutoUpdateNotification": false,
-            "maxAttempts": MAX_ATTEMPTS,
-        },
-    });
-    let thinking = not_blank(request.effort).and_then(|effort| thinking(model, effort));
-    if let (Some(thinking), Some(settings)) = (thinking, settings.as_object_mut()) {
-        settings.insert(
-            "modelConfigs".to_owned(),
-            value!({"customOverrides": [{
-                "match": {"model": model},
-                "modelConfig": {"generateContentConfig": {"thinkingConfig": thinking}},
-            }]}),
-        );
-    }
-    settings
-}
-
-/// The thinking that an effort means to a model: a level for the third generation, a number of
-/// tokens for the second. A number as effort is taken as it is.
-fn thinking(model: &str, effort: &str) -> Option<Value> {
-    let effort = effort.to_ascii_lowercase();
-    if model.starts_with("gemini-3") {
-        let level = match effort.as_str() {
-            "minimal" | "low" => "LOW",
-            _ => "HIGH",
-        };
-        return Some(value!({"thinkingLevel": level}));
-    }
-    let budget = effort::thinking_budget(&effort)?;
-    Some(value!({"thinkingBudget": budget}))
 }
 
 #[derive(Default)]
@@ -283,6 +240,8 @@ fn usage(stats: &Value) -> Usage {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json as value;
+
     use super::*;
     use crate::testing::{self, file, launch};
 

@@ -11,13 +11,17 @@
 //!   `input_tokens` include the cached ones and its `output_tokens` the reasoning.
 //! - The model is not in the stream.
 
+mod config;
+
 use serde_json::Value;
 
-use crate::environment::{folder_below_home, given, not_blank, set, versioned};
+use crate::environment::{folder_below_home, given, not_blank, set};
 use crate::event::{Ending, Event, Reader, Summary, Usage};
 use crate::launch::{ConfigFile, Credential, CredentialKind, Launch, PromptDelivery, Request};
 use crate::price::{Price, cost, price};
+use crate::setup::Setup;
 use crate::{Agent, failure, json, text};
+use config::toml_string;
 
 pub(crate) struct Codex;
 
@@ -70,6 +74,14 @@ impl Agent for Codex {
         })
     }
 
+    fn base_url_variable(&self) -> Option<&'static str> {
+        Some(BASE_URL)
+    }
+
+    fn refuses(&self, setup: &Setup) -> Option<String> {
+        config::refuses(&setup.mcp_servers)
+    }
+
     fn launch(&self, request: &Request<'_>) -> Launch {
         let mut argv = [
             "codex",
@@ -95,8 +107,9 @@ impl Agent for Codex {
             unset: vec![AUTH_JSON.to_owned()],
             files: vec![ConfigFile {
                 path: format!("{folder}/config.toml"),
-                contents: config(request, auth.is_some()),
-                mode: 0o644,
+                contents: config::config(request, auth.is_some()),
+                // The headers and variables of MCP servers are secrets.
+                mode: 0o600,
             }],
             prompt: PromptDelivery::Stdin,
             ..Launch::default()
@@ -110,6 +123,7 @@ impl Agent for Codex {
                 mode: 0o600,
             });
         }
+        config::add(&mut launch, &folder, request.setup);
         launch
     }
 
@@ -120,63 +134,6 @@ impl Agent for Codex {
     fn price(&self, model: &str, usage: &Usage) -> Option<f64> {
         cost(PRICES, model, usage)
     }
-}
-
-/// The contents of `config.toml`. Keys of the top level stand before the tables.
-fn config(request: &Request<'_>, is_signed_in: bool) -> String {
-    let url = given(request, BASE_URL).map(|url| toml_string(&versioned(&url, "v1")));
-    let mut top = vec!["check_for_update_on_startup = false".to_owned()];
-    let mut features = String::new();
-    let mut provider = String::new();
-    if is_signed_in {
-        top.push("cli_auth_credentials_store = \"file\"".to_owned());
-    }
-    match url {
-        Some(url) if is_signed_in => {
-            top.push(format!("openai_base_url = {url}"));
-            // Compressed bodies are an agreement between this CLI and its vendor; another server
-            // need not read them.
-            features.push_str("enable_request_compression = false\n");
-        }
-        Some(url) => {
-            top.push("model_provider = \"axon\"".to_owned());
-            provider = format!(
-                "\n[model_providers.axon]\nname = \"axon\"\nbase_url = {url}\nenv_key = {}\n\
-                 wire_api = \"responses\"\nrequest_max_retries = 3\nstream_max_retries = 3\n",
-                toml_string(key_variable(request)),
-            );
-        }
-        None => {}
-    }
-    format!(
-        "{}\n\n[analytics]\nenabled = false\n\n[features]\nplugins = false\napps = false\n\
-         remote_plugin = false\n{features}{provider}",
-        top.join("\n"),
-    )
-}
-
-/// The variable that holds the key: the one of the credential, or the one that users of `OpenAI`'s
-/// other clients have.
-fn key_variable(request: &Request<'_>) -> &'static str {
-    if given(request, API_KEY).is_none() && given(request, OPENAI_API_KEY).is_some() {
-        OPENAI_API_KEY
-    } else {
-        API_KEY
-    }
-}
-
-/// A TOML basic string.
-fn toml_string(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.extend(["\\u", &format!("{:04X}", u32::from(c))]),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[derive(Default)]
@@ -417,11 +374,6 @@ mod tests {
         assert!(!file(&inside, "c/config.toml").is_empty());
         let outside = launch(&Codex, None, None, &[(HOME, "/etc/codex")]);
         assert_eq!(testing::set(&outside, HOME), Some("/home/agent/.codex"));
-    }
-
-    #[test]
-    fn a_string_stays_one_toml_string() {
-        assert_eq!(toml_string("a\"b\\c\n\u{7f}é"), "\"a\\\"b\\\\c\\u000A\\u007Fé\"");
     }
 
     #[test]
