@@ -1,13 +1,15 @@
 //! Whether the Tasks on which a Task depends have succeeded, and what they produced.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_api::kinds::task::FinishedDependency;
 use axon_api::{Phase, Task, TaskStatus};
+use serde_json::{Map, Value, json};
 
-use crate::observed::{Dependency, Observed};
+use crate::observed::{DependencyTask, Observed};
 use crate::requirements::{Blocked, forever, namespace, waiting};
+use crate::template;
 
 /// How many Tasks [`find_cycle`] looks at before it takes a circle for not there.
 const MAX_VISITED: usize = 100_000;
@@ -108,9 +110,54 @@ pub(crate) fn check(observed: &Observed<'_>) -> Result<(), Blocked> {
     unfinished.map_or(Ok(()), Err)
 }
 
-/// The prompt that is run: with what the dependencies produced, when there are any.
+/// The prompt that is run. With dependencies it is a template for what they produced.
 pub(crate) fn prompt<'a>(observed: &'a Observed<'_>) -> Result<Cow<'a, str>, Blocked> {
-    Ok(Cow::Borrowed(&observed.task.spec.prompt))
+    let spec = &observed.task.spec;
+    if spec.depends_on.is_empty() {
+        return Ok(Cow::Borrowed(&spec.prompt));
+    }
+    template::render(&spec.prompt, &data(observed))
+        .map(Cow::Owned)
+        .map_err(|error| {
+            forever(
+                "PromptTemplateInvalid",
+                format!("the prompt cannot be rendered: {error}"),
+            )
+        })
+}
+
+/// What a prompt may use: `.Deps`, by the names of the Tasks.
+fn data(observed: &Observed<'_>) -> Value {
+    let names = observed.task.spec.depends_on.iter();
+    let dependencies: Map<String, Value> = names
+        .filter_map(|name| {
+            let (outputs, results) = produced(observed, name)?;
+            let entry = json!({ "Name": name, "Outputs": outputs, "Results": results });
+            Some((name.clone(), entry))
+        })
+        .collect();
+    json!({ "Deps": dependencies })
+}
+
+/// What a dependency produced: as it is told by the Task itself, unless that is gone or another one
+/// by now, and only what was recorded of it is known.
+fn produced<'a>(
+    observed: &'a Observed<'_>,
+    name: &str,
+) -> Option<(&'a [String], &'a BTreeMap<String, String>)> {
+    let recorded = observed
+        .task
+        .status
+        .as_ref()
+        .and_then(|status| recorded(status, name));
+    let seen = seen(observed, name).filter(|seen| {
+        seen.phase == Some(Phase::Succeeded) && recorded.is_none_or(|recorded| recorded.uid == seen.uid)
+    });
+    match (seen, recorded) {
+        (Some(seen), _) => Some((&seen.outputs, &seen.results)),
+        (None, Some(recorded)) => Some((&recorded.outputs, &recorded.results)),
+        (None, None) => None,
+    }
 }
 
 fn is_recorded(status: Option<&TaskStatus>, name: &str) -> bool {
@@ -122,8 +169,8 @@ fn recorded<'a>(status: &'a TaskStatus, name: &str) -> Option<&'a FinishedDepend
     recorded.into_iter().find(|dependency| dependency.name == name)
 }
 
-fn seen<'a>(observed: &'a Observed<'_>, name: &str) -> Option<&'a crate::observed::DependencyTask> {
-    let dependencies = observed.dependencies.iter();
-    let mut named = dependencies.filter(|dependency: &&Dependency| dependency.name == name);
-    named.find_map(|dependency| dependency.task.as_ref())
+fn seen<'a>(observed: &'a Observed<'_>, name: &str) -> Option<&'a DependencyTask> {
+    let mut dependencies = observed.dependencies.iter();
+    let dependency = dependencies.find(|dependency| dependency.name == name)?;
+    dependency.task.as_ref()
 }
