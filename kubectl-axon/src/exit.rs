@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Cancelled,
     /// The watched Task was deleted before it had ended.
     Deleted,
+    /// A conversion lost something, or left something to be done by hand.
+    Lossy,
     /// Watching was interrupted; the Task goes on.
     Interrupted,
 }
@@ -31,6 +33,7 @@ Exit codes:
   10   with --watch: the Task timed out
   11   with --watch: the Task was cancelled
   12   with --watch: the Task was deleted before it ended
+  13   with convert: something was lost, or is to be done by hand
   130  interrupted; the Task goes on";
 
 impl Exit {
@@ -43,6 +46,7 @@ impl Exit {
             Self::TimedOut => 10,
             Self::Cancelled => 11,
             Self::Deleted => 12,
+            Self::Lossy => 13,
             Self::Interrupted => 130,
         }
     }
@@ -78,6 +82,7 @@ mod tests {
             Exit::TimedOut,
             Exit::Cancelled,
             Exit::Deleted,
+            Exit::Lossy,
             Exit::Interrupted,
         ] {
             let line = format!("\n  {} ", exit.number());
