@@ -7,6 +7,7 @@
 pub mod branch;
 pub mod dependencies;
 pub mod observed;
+pub mod pipeline;
 pub mod plan;
 pub mod provider;
 pub mod references;
