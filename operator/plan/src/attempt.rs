@@ -15,6 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::conditions::{self, Verdict};
 use crate::draft::{Draft, whole_seconds};
+use crate::effective;
 use crate::ending::{self, Ending};
 use crate::job;
 use crate::observed::Observed;
@@ -23,6 +24,7 @@ use crate::progress::{self, Cause, Progress, Retry};
 use crate::requirements;
 use crate::retry;
 use crate::start;
+use crate::token;
 
 /// The Job is made and has no pod yet.
 pub(crate) const JOB_CREATED: &str = "JobCreated";
@@ -198,9 +200,10 @@ fn follow_running(mut draft: Draft<'_, '_>, pod: &Pod, started: Option<Timestamp
         delete_pod(&mut draft, pod);
         return draft.finish("cancelled while the agent runs");
     }
-    let kind = draft.observed.task.spec.agent_type();
+    let kind = effective::recorded_type(draft.observed.task, &draft.status).to_owned();
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     if reachable {
+        token::refresh(&mut draft);
         let message = format!("agent `{kind}` runs in pod `{name}`");
         draft.enter(Phase::Running, "AgentStarted", &message);
         return draft.finish("the agent runs");
@@ -245,6 +248,7 @@ fn follow_pending(mut draft: Draft<'_, '_>, pod: &Pod, job: Option<&Job>, cause:
     let message = steady_message(&draft, cause);
     draft.enter(Phase::Pending, &cause.reason, &message);
     wake_for_start(&mut draft);
+    token::refresh(&mut draft);
     draft.finish("the agent has not started yet")
 }
 

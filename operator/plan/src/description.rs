@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 
-use axon_api::run::{self, Checkout, RunDescription};
-use axon_api::{Task, outcome};
+use axon_api::run::{self, RunDescription};
+use axon_api::{Task, labels, outcome};
 use flate2::{Compression, GzBuilder};
 
+use crate::repository::Repository;
 use crate::requirements::Requirements;
 
 /// How a run description travels to the runner.
@@ -27,44 +28,60 @@ pub(crate) fn describe(
     containers: usize,
 ) -> RunDescription {
     let spec = &task.spec;
+    let repository = requirements.repository.as_ref();
+    let configuration = &requirements.configuration;
+    let labels = task.metadata.labels.as_ref();
     RunDescription {
         version: run::VERSION,
         task: task.metadata.name.clone().unwrap_or_default(),
         namespace: task.metadata.namespace.clone().unwrap_or_default(),
         uid: task.metadata.uid.clone().unwrap_or_default(),
         attempt,
-        agent_type: spec.agent_type().to_owned(),
+        agent_type: requirements.agent_type.to_owned(),
         prompt: requirements.prompt.clone().into_owned(),
-        model: spec.model.clone(),
+        model: requirements.model.map(str::to_owned),
         effort: spec.effort.clone(),
-        upstream_repo: spec.upstream_repo.clone(),
-        checkout: requirements.workspace.map(|workspace| Checkout {
-            repo: workspace.repo.clone(),
-            ref_: workspace.ref_.clone(),
-            branch: spec.branch.clone(),
-            files: workspace.files.clone(),
-            secret_name: requirements.workspace_secret.map(str::to_owned),
-            directory: axon_api::paths::REPOSITORY.to_owned(),
-            ..Checkout::default()
-        }),
+        upstream_repo: match repository {
+            Some(repository) => repository.upstream.clone(),
+            None => spec.upstream_repo.clone(),
+        },
+        checkout: repository.map(Repository::checkout),
+        instructions: configuration.instructions.clone(),
+        plugins: configuration.plugins.clone(),
+        skills: configuration.skills.clone(),
+        mcp_servers: configuration.mcp_servers.clone(),
+        setup_command: repository
+            .map(|repository| repository.spec.setup_command.clone())
+            .unwrap_or_default(),
+        print_text: labels.is_some_and(|labels| labels.contains_key(labels::PIPELINE)),
         timeout_milliseconds: requirements
             .timeout
             .and_then(|timeout| u64::try_from(timeout.as_millis()).ok()),
         limits: requirements.limits,
-        custom_image: spec.image.is_some(),
+        custom_image: requirements.image.is_users(),
         outcome_limit_bytes: outcome::limit_bytes(containers),
-        ..RunDescription::default()
     }
 }
 
+/// Where a run description may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confidence {
+    /// By whoever may read the Job.
+    Open,
+    /// By whoever may read Secrets.
+    Confidential,
+}
+
 /// Chooses how the description travels.
-pub(crate) fn pack(description: &RunDescription) -> Packed {
+pub(crate) fn pack(description: &RunDescription, confidence: Confidence) -> Packed {
     let json = serde_json::to_string(description).unwrap_or_default();
-    // The kubelet expands `$(NAME)` in variables. In JSON a dollar sign can only be part of a
-    // string, where it may be written as an escape that nothing expands.
-    let inline = json.replace('$', "\\u0024");
-    if inline.len() <= run::MAX_INLINE_BYTES {
-        return Packed::Inline(inline);
+    if confidence == Confidence::Open {
+        // The kubelet expands `$(NAME)` in variables. In JSON a dollar sign can only be part of a
+        // string, where it may be written as an escape that nothing expands.
+        let inline = json.replace('$', "\\u0024");
+        if inline.len() <= run::MAX_INLINE_BYTES {
+            return Packed::Inline(inline);
+        }
     }
     let bytes = gzip(json.as_bytes());
     if bytes.len() > run::MAX_SECRET_BYTES {
@@ -101,7 +118,7 @@ mod tests {
     #[test]
     fn what_a_kubelet_would_expand_arrives_as_it_was_written() {
         let description = with_prompt("echo $(HOME) $$ \u{0} \"quoted\"\n");
-        let Packed::Inline(json) = pack(&description) else {
+        let Packed::Inline(json) = pack(&description, Confidence::Open) else {
             panic!("a short prompt travels inline");
         };
         assert!(!json.contains('$'));
@@ -114,10 +131,13 @@ mod tests {
     #[test]
     fn a_prompt_of_a_mebibyte_travels_in_a_secret_and_comes_back() {
         let description = with_prompt(&"all work and no play ".repeat(50_000));
-        let Packed::Secret(bytes) = pack(&description) else {
+        let Packed::Secret(bytes) = pack(&description, Confidence::Open) else {
             panic!("a long prompt travels in a Secret");
         };
-        assert_eq!(Packed::Secret(bytes.clone()), pack(&description));
+        assert_eq!(
+            Packed::Secret(bytes.clone()),
+            pack(&description, Confidence::Open)
+        );
         let mut json = String::new();
         flate2::read::GzDecoder::new(bytes.as_slice())
             .read_to_string(&mut json)
@@ -126,6 +146,14 @@ mod tests {
             serde_json::from_str::<RunDescription>(&json).expect("JSON"),
             description
         );
+    }
+
+    #[test]
+    fn what_is_confidential_never_travels_inline() {
+        assert!(matches!(
+            pack(&with_prompt("x"), Confidence::Confidential),
+            Packed::Secret(_)
+        ));
     }
 
     #[test]
@@ -139,7 +167,7 @@ mod tests {
             })
             .collect();
         assert!(
-            matches!(pack(&with_prompt(&prompt)), Packed::TooLarge(size) if size > run::MAX_SECRET_BYTES)
+            matches!(pack(&with_prompt(&prompt), Confidence::Open), Packed::TooLarge(size) if size > run::MAX_SECRET_BYTES)
         );
     }
 }

@@ -52,10 +52,11 @@ impl<'a, 'o> Draft<'a, 'o> {
         self.last.push(step);
     }
 
-    /// Looks again at this moment.
+    /// Looks again at this moment, or at the earliest of several.
     pub(crate) fn wake_at(&mut self, moment: Timestamp) {
         let left = moment.duration_since(self.now);
-        self.wake = Some(Duration::try_from(left).unwrap_or(Duration::ZERO));
+        let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+        self.wake = Some(self.wake.map_or(left, |wake| wake.min(left)));
     }
 
     /// Whether the Task is to be ended.

@@ -4,10 +4,13 @@ use axon_api::{Task, paths, variables};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 
 use crate::description::Packed;
+use crate::repository::{Key, KeyKind};
 use crate::requirements::Requirements;
+use crate::volumes;
 
 /// Variables between operator and runner, which a user's own of the same name would confuse even
-/// where Axon does not set them.
+/// where Axon does not set them, and those that would make an image of an earlier system run
+/// something.
 const RESERVED: &[&str] = &[
     variables::RUN,
     variables::RUN_FILE,
@@ -15,8 +18,14 @@ const RESERVED: &[&str] = &[
     variables::TERMINATION_FILE,
     variables::BIN_DIR,
     variables::GITHUB_TOKEN_FILE,
+    variables::SSH_DIR,
     variables::PROMPT_FILE,
+    "AXON_SETUP_COMMAND",
+    "AXON_SESSION_SETUP_ONLY",
 ];
+
+/// The variables with the directories of Secrets begin so.
+const SECRET_DIR: &str = "AXON_SECRET_DIR_";
 
 /// A container that the runner starts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +35,17 @@ pub(crate) enum Role {
 }
 
 /// The variables of one container.
-pub(crate) fn variables(
-    task: &Task,
-    role: Role,
-    requirements: &Requirements<'_>,
-    packed: &Packed,
-) -> Vec<EnvVar> {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Environment {
+    pub(crate) variables: Vec<EnvVar>,
+    /// Names of users' variables that are not among them, because Axon sets or keeps the name.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// The variables of one container.
+pub(crate) fn of(task: &Task, role: Role, requirements: &Requirements<'_>, packed: &Packed) -> Environment {
     let mut env = Vec::new();
-    if role == Role::Prepare || task.spec.image.is_none() {
+    if role == Role::Prepare || !requirements.image.is_users() {
         env.push(plain("HOME", paths::HOME));
     }
     env.push(plain(variables::WORKSPACE_DIR, paths::WORKSPACE));
@@ -45,35 +57,45 @@ pub(crate) fn variables(
             env.push(plain(variables::RUN_FILE, paths::RUN_FILE));
         }
     }
-    describe_task(&mut env, task, requirements);
-    git(&mut env, requirements);
-    if role == Role::Agent
-        && let Some(credential) = requirements.credential
-    {
-        env.push(from_secret(
-            credential.variable,
-            credential.secret,
-            credential.variable,
-        ));
+    for (number, _) in volumes::numbered(requirements, role) {
+        let path = format!("{}/{number}", paths::SECRETS);
+        env.push(plain(&variables::secret_dir(number), &path));
     }
-    add_users(&mut env, task);
-    env
+    describe_task(&mut env, task, requirements);
+    if let Some((_, key)) = volumes::key_of(requirements, role) {
+        open_repository(&mut env, requirements, key);
+    }
+    if role == Role::Agent {
+        for variable in &requirements.endpoint.own {
+            env.retain(|set| set.name != variable.name);
+            env.push(variable.clone());
+        }
+    }
+    add_users(env, users(task, role, requirements))
 }
 
 /// What an agent or its image may read about the Task, also under the names of Kelos.
 fn describe_task(env: &mut Vec<EnvVar>, task: &Task, requirements: &Requirements<'_>) {
     let spec = &task.spec;
-    let workspace = requirements.workspace;
+    let repository = requirements.repository.as_ref();
+    let branch = match repository {
+        Some(repository) => repository.branch,
+        None => spec.branch.as_deref(),
+    };
+    let upstream = match repository {
+        Some(repository) => repository.upstream.as_deref(),
+        None => spec.upstream_repo.as_deref(),
+    };
     let known = [
-        (variables::AGENT_TYPE, Some(spec.agent_type())),
-        (variables::MODEL, spec.model.as_deref()),
+        (variables::AGENT_TYPE, Some(requirements.agent_type)),
+        (variables::MODEL, requirements.model),
         (variables::EFFORT, spec.effort.as_deref()),
-        (variables::BRANCH, spec.branch.as_deref()),
+        (variables::BRANCH, branch),
         (
             variables::BASE_BRANCH,
-            workspace.and_then(|workspace| workspace.ref_.as_deref()),
+            repository.and_then(|repository| repository.base),
         ),
-        (variables::UPSTREAM_REPO, spec.upstream_repo.as_deref()),
+        (variables::UPSTREAM_REPO, upstream),
         (variables::TASK, task.metadata.name.as_deref()),
         (variables::TASK_NAMESPACE, task.metadata.namespace.as_deref()),
     ];
@@ -87,32 +109,65 @@ fn describe_task(env: &mut Vec<EnvVar>, task: &Task, requirements: &Requirements
     }
 }
 
-fn git(env: &mut Vec<EnvVar>, requirements: &Requirements<'_>) {
-    let (Some(workspace), Some(secret)) = (requirements.workspace, requirements.workspace_secret) else {
+fn open_repository(env: &mut Vec<EnvVar>, requirements: &Requirements<'_>, key: &Key) {
+    if key.kind == KeyKind::Ssh {
+        env.push(plain(variables::SSH_DIR, paths::SSH));
         return;
-    };
+    }
+    let secret = &key.mounted;
     env.push(plain(variables::GITHUB_TOKEN_FILE, paths::GIT_TOKEN_FILE));
     env.push(from_secret("GITHUB_TOKEN", secret, paths::GIT_TOKEN_KEY));
     env.push(from_secret("GH_TOKEN", secret, paths::GIT_TOKEN_KEY));
-    if let Some(host) = host(&workspace.repo).filter(|host| *host != "github.com") {
+    let repository = requirements.repository.as_ref();
+    let host = repository.and_then(|repository| host(&repository.spec.repo));
+    if let Some(host) = host.filter(|host| *host != "github.com") {
         env.push(from_secret("GH_ENTERPRISE_TOKEN", secret, paths::GIT_TOKEN_KEY));
         env.push(plain("GH_HOST", &unexpanded(host)));
     }
 }
 
-/// The user's own variables, but for names that Axon has set or keeps for itself.
-fn add_users(env: &mut Vec<EnvVar>, task: &Task) {
+/// The users' variables for one container, the weakest first: those of the namespace's defaults, of
+/// the provider, and of the Task. Only the last of one name is kept. What comes later may refer to
+/// what came before, as Kubernetes has it.
+fn users<'r>(task: &'r Task, role: Role, requirements: &'r Requirements<'_>) -> Vec<&'r EnvVar> {
+    let of_provider: &[EnvVar] = match role {
+        Role::Agent => &requirements.endpoint.environment,
+        // The provider is the agent's.
+        Role::Prepare => &[],
+    };
     let overrides = task.spec.pod_overrides.as_ref();
-    for variable in overrides
-        .map(|overrides| overrides.env.as_slice())
-        .unwrap_or_default()
-    {
-        let taken =
-            RESERVED.contains(&variable.name.as_str()) || env.iter().any(|set| set.name == variable.name);
-        if !taken {
+    let of_task = overrides.map(|overrides| overrides.env.as_slice());
+    let all = requirements.default_env.iter().chain(of_provider);
+    let mut kept: Vec<&EnvVar> = Vec::new();
+    for variable in all.chain(of_task.unwrap_or_default()) {
+        kept.retain(|other| other.name != variable.name);
+        kept.push(variable);
+    }
+    kept
+}
+
+/// Adds the users' variables, but for names that Axon has set or keeps for itself.
+fn add_users(mut env: Vec<EnvVar>, users: Vec<&EnvVar>) -> Environment {
+    let mut ignored = Vec::new();
+    for variable in users {
+        let name = &variable.name;
+        if is_reserved(name) || env.iter().any(|set| set.name == *name) {
+            ignored.push(name.clone());
+        } else {
             env.push(variable.clone());
         }
     }
+    Environment {
+        variables: env,
+        ignored,
+    }
+}
+
+/// Whether Axon keeps the name of a variable for itself, under its own name or that of Kelos.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    let own = name.strip_prefix("KELOS_").map(|rest| format!("AXON_{rest}"));
+    let own = own.as_deref().unwrap_or(name);
+    RESERVED.contains(&own) || own.starts_with(SECRET_DIR)
 }
 
 /// The host of a repository's URL with its port if it names one, for `https://host/path`,
@@ -128,11 +183,12 @@ fn host(repo: &str) -> Option<&str> {
 }
 
 /// Keeps the kubelet from expanding `$(NAME)` in a value.
-fn unexpanded(value: &str) -> String {
+pub(crate) fn unexpanded(value: &str) -> String {
     value.replace("$$", "$$$$").replace("$(", "$$(")
 }
 
-fn plain(name: &str, value: &str) -> EnvVar {
+/// A variable with a value.
+pub(crate) fn plain(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: Some(value.to_owned()),
@@ -140,7 +196,8 @@ fn plain(name: &str, value: &str) -> EnvVar {
     }
 }
 
-fn from_secret(name: &str, secret: &str, key: &str) -> EnvVar {
+/// A variable whose value is that of a key of a Secret.
+pub(crate) fn from_secret(name: &str, secret: &str, key: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: None,
@@ -173,6 +230,21 @@ mod tests {
             ("https:///nothing", None),
         ] {
             assert_eq!(host(repo), expected, "{repo}");
+        }
+    }
+
+    #[test]
+    fn names_between_operator_and_runner_are_kept() {
+        for name in [
+            "AXON_RUN",
+            "KELOS_SETUP_COMMAND",
+            "AXON_SETUP_COMMAND",
+            "AXON_SECRET_DIR_7",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["PATH", "AXON_NOTES", "RUN", "KELOS_NOTES"] {
+            assert!(!is_reserved(name), "{name}");
         }
     }
 

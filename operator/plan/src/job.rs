@@ -11,7 +11,10 @@ use k8s_openapi::api::batch::v1::{
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::description::{self, Packed};
+use crate::bounded;
+use crate::description::{self, Confidence, Packed};
+use crate::environment::{self, Role};
+use crate::plan::{Notice, NoticeKind, Step};
 use crate::pod_spec;
 use crate::requirements::Requirements;
 use crate::settings::Settings;
@@ -22,8 +25,10 @@ const BACKSTOP: Duration = Duration::from_mins(2);
 /// What to create for one attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attempt {
-    pub(crate) secret: Option<Secret>,
-    pub(crate) job: Job,
+    /// To be done in this order, the Job last.
+    pub(crate) steps: Vec<Step>,
+    /// What the user should know of it.
+    pub(crate) notice: Option<Notice>,
 }
 
 /// A run description that is too large even for a Secret: its bytes after gzip.
@@ -38,13 +43,30 @@ pub(crate) fn build(
     settings: &Settings,
 ) -> Result<Attempt, TooLarge> {
     let name = name(task, attempt);
-    let containers = pod_spec::containers(requirements);
-    let packed = description::pack(&description::describe(task, attempt, requirements, containers));
-    let secret = match &packed {
-        Packed::TooLarge(bytes) => return Err(TooLarge(*bytes)),
-        Packed::Secret(bytes) => Some(run_secret(task, attempt, &name, bytes)),
-        Packed::Inline(_) => None,
+    let containers = pod_spec::containers(task, requirements);
+    let description = description::describe(task, attempt, requirements, containers);
+    let confidence = if requirements.configuration.is_confidential() {
+        Confidence::Confidential
+    } else {
+        Confidence::Open
     };
+    let packed = description::pack(&description, confidence);
+    let mut steps = Vec::new();
+    if let Some(repository) = &requirements.repository {
+        steps.extend(repository.make_token.clone());
+        let claim = repository.claim.clone();
+        steps.extend(claim.map(|claim| Step::CreateClaim(Box::new(claim))));
+    }
+    match &packed {
+        Packed::TooLarge(bytes) => return Err(TooLarge(*bytes)),
+        Packed::Secret(bytes) => {
+            let secret = run_secret(task, attempt, &name, bytes);
+            steps.push(Step::CreateRunSecret(Box::new(secret)));
+        }
+        Packed::Inline(_) => {}
+    }
+    let agents = environment::of(task, Role::Agent, requirements, &packed);
+    let notice = (!agents.ignored.is_empty()).then(|| ignored(&agents.ignored));
     let job = Job {
         metadata: ObjectMeta {
             name: Some(name.clone()),
@@ -66,13 +88,36 @@ pub(crate) fn build(
                     annotations: annotations(task),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod_spec::build(task, &name, requirements, &packed, settings)),
+                spec: Some(pod_spec::build(
+                    task,
+                    &name,
+                    requirements,
+                    &packed,
+                    agents.variables,
+                    settings,
+                )),
             },
             ..JobSpec::default()
         }),
         status: None,
     };
-    Ok(Attempt { secret, job })
+    steps.push(Step::CreateJob(Box::new(job)));
+    Ok(Attempt { steps, notice })
+}
+
+/// Tells which variables of the user do not reach the agent.
+fn ignored(names: &[String]) -> Notice {
+    Notice {
+        kind: NoticeKind::Warning,
+        reason: "VariableIgnored".to_owned(),
+        message: bounded::line(
+            &format!(
+                "Axon sets or keeps these variables itself, so that the user's are left out: {}",
+                names.join(", ")
+            ),
+            bounded::MESSAGE_BYTES,
+        ),
+    }
 }
 
 /// Name of the Job of one attempt.
@@ -127,7 +172,8 @@ fn run_secret(task: &Task, attempt: i32, job: &str, bytes: &[u8]) -> Secret {
     }
 }
 
-fn owner(task: &Task) -> OwnerReference {
+/// The Task as the owner of what is made for it.
+pub(crate) fn owner(task: &Task) -> OwnerReference {
     OwnerReference {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: "Task".to_owned(),

@@ -1,16 +1,17 @@
 //! The pod that runs the agent.
 
 use axon_api::kinds::pod_overrides::PodOverrides;
-use axon_api::{Task, labels, names, paths};
+use axon_api::{Task, labels, paths};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, KeyToPath, PodSchedulingGate, PodSecurityContext, PodSpec,
-    SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Capabilities, Container, EnvVar, PodSchedulingGate, PodSecurityContext, PodSpec, SeccompProfile,
+    SecurityContext,
 };
 
 use crate::description::Packed;
 use crate::environment::{self, Role};
 use crate::requirements::Requirements;
 use crate::settings::Settings;
+use crate::volumes::{self, Home};
 
 /// The container in which the agent runs.
 pub(crate) const AGENT: &str = "agent";
@@ -23,34 +24,44 @@ pub(crate) const RUNNER: &str = "runner";
 const USER: i64 = 61_100;
 /// Seconds that the agent has after SIGTERM, Kubernetes' default.
 const GRACE_SECONDS: i64 = 30;
-/// Read-only for the user and the group of the pod.
-const SECRET_MODE: i32 = 0o440;
-/// The one path that is not Axon's own.
-const TMP: &str = "/tmp";
+/// The restart policy of an init container that runs beside the others.
+const ALWAYS: &str = "Always";
 
 /// How many containers the pod has, init ones included.
-pub(crate) fn containers(requirements: &Requirements<'_>) -> usize {
-    if requirements.workspace.is_some() { 3 } else { 2 }
+pub(crate) fn containers(task: &Task, requirements: &Requirements<'_>) -> usize {
+    let own = if needs_prepare(requirements) { 3 } else { 2 };
+    let overrides = task.spec.pod_overrides.as_ref();
+    own + overrides.map_or(0, |overrides| {
+        overrides.extra_containers.len() + overrides.extra_init_containers.len()
+    })
 }
 
-/// The pod's spec.
+/// Whether something is fetched before the agent starts.
+fn needs_prepare(requirements: &Requirements<'_>) -> bool {
+    requirements.repository.is_some() || !requirements.configuration.skills.is_empty()
+}
+
+/// The pod's spec. `env` are the variables of the agent container.
 pub(crate) fn build(
     task: &Task,
     job: &str,
     requirements: &Requirements<'_>,
     packed: &Packed,
+    env: Vec<EnvVar>,
     settings: &Settings,
 ) -> PodSpec {
     let none = PodOverrides::default();
     let overrides = task.spec.pod_overrides.as_ref().unwrap_or(&none);
     let mut init_containers = vec![runner(settings)];
-    if requirements.workspace.is_some() {
+    if needs_prepare(requirements) {
         init_containers.push(prepare(task, requirements, packed, settings));
     }
+    init_containers.extend(overrides.extra_init_containers.iter().map(extra));
+    init_containers.extend(overrides.extra_containers.iter().map(sidecar));
     PodSpec {
         init_containers: Some(init_containers),
-        containers: vec![agent(task, requirements, packed, settings, overrides)],
-        volumes: Some(volumes(job, requirements, packed)),
+        containers: vec![agent(requirements, packed, env, settings, overrides)],
+        volumes: Some(volumes::volumes(job, requirements, packed, overrides)),
         restart_policy: Some("Never".to_owned()),
         scheduling_gates: Some(vec![PodSchedulingGate {
             name: labels::START_GATE.to_owned(),
@@ -62,6 +73,7 @@ pub(crate) fn build(
         security_context: Some(pod_security(overrides.pod_security_context.as_ref())),
         node_selector: non_empty_map(&overrides.node_selector),
         tolerations: non_empty(&overrides.tolerations),
+        affinity: overrides.affinity.clone(),
         image_pull_secrets: non_empty(&overrides.image_pull_secrets),
         ..PodSpec::default()
     }
@@ -73,52 +85,60 @@ fn runner(settings: &Settings) -> Container {
         image: Some(settings.runner_image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         command: Some(command(&[paths::IMAGE_RUNNER, "install", paths::BIN])),
-        volume_mounts: Some(vec![mount("bin", paths::BIN)]),
-        security_context: Some(restricted(FileSystem::ReadOnly)),
+        volume_mounts: Some(volumes::runner_mounts()),
+        security_context: Some(restricted(Some(FileSystem::ReadOnly))),
         ..Container::default()
     }
 }
 
 fn prepare(task: &Task, requirements: &Requirements<'_>, packed: &Packed, settings: &Settings) -> Container {
+    let environment = environment::of(task, Role::Prepare, requirements, packed);
     Container {
         name: PREPARE.to_owned(),
         image: Some(settings.git_image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         command: Some(command(&[paths::RUNNER, "prepare"])),
-        env: Some(environment::variables(task, Role::Prepare, requirements, packed)),
-        volume_mounts: Some(mounts(requirements, packed, Home::Mounted)),
-        security_context: Some(restricted(FileSystem::ReadOnly)),
+        env: Some(environment.variables),
+        volume_mounts: Some(volumes::mounts(
+            requirements,
+            packed,
+            Role::Prepare,
+            Home::Mounted,
+        )),
+        security_context: Some(restricted(Some(FileSystem::ReadOnly))),
         ..Container::default()
     }
 }
 
 fn agent(
-    task: &Task,
     requirements: &Requirements<'_>,
     packed: &Packed,
+    env: Vec<EnvVar>,
     settings: &Settings,
     overrides: &PodOverrides,
 ) -> Container {
     // A user's own image keeps its home and may write anywhere in its own file system.
-    let (home, file_system) = if task.spec.image.is_some() {
+    let (home, file_system) = if requirements.image.is_users() {
         (Home::OfImage, FileSystem::Writable)
     } else {
         (Home::Mounted, FileSystem::ReadOnly)
     };
+    let mut mounts = volumes::mounts(requirements, packed, Role::Agent, home);
+    mounts.extend(overrides.volume_mounts.iter().cloned());
     Container {
         name: AGENT.to_owned(),
-        image: Some(requirements.image.to_owned()),
+        image: Some(requirements.image.name().to_owned()),
         image_pull_policy: settings.image_pull_policy.clone(),
         command: Some(command(&[paths::RUNNER, "run"])),
         working_dir: Some(paths::WORKSPACE.to_owned()),
-        env: Some(environment::variables(task, Role::Agent, requirements, packed)),
-        resources: overrides.resources.clone(),
-        volume_mounts: Some(mounts(requirements, packed, home)),
+        env: Some(env),
+        resources: requirements.resources.cloned(),
+        volume_mounts: Some(mounts),
         security_context: Some(
             overrides
                 .container_security_context
                 .clone()
-                .unwrap_or_else(|| restricted(file_system)),
+                .unwrap_or_else(|| restricted(Some(file_system))),
         ),
         termination_message_path: Some(paths::TERMINATION_LOG.to_owned()),
         termination_message_policy: Some("File".to_owned()),
@@ -126,11 +146,20 @@ fn agent(
     }
 }
 
-/// Whose home a container has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Home {
-    Mounted,
-    OfImage,
+/// A container of the user's, which may do no more than Axon's own unless it says so.
+fn extra(container: &Container) -> Container {
+    let mut container = container.clone();
+    container.security_context.get_or_insert_with(|| restricted(None));
+    container
+}
+
+/// A container beside the agent's. As an init container that is always restarted it does not keep
+/// the pod from ending when the agent has ended.
+fn sidecar(container: &Container) -> Container {
+    Container {
+        restart_policy: Some(ALWAYS.to_owned()),
+        ..extra(container)
+    }
 }
 
 /// Whether a container may write to its own file system.
@@ -138,57 +167,6 @@ enum Home {
 enum FileSystem {
     ReadOnly,
     Writable,
-}
-
-fn mounts(requirements: &Requirements<'_>, packed: &Packed, home: Home) -> Vec<VolumeMount> {
-    let mut mounts = vec![read_only("bin", paths::BIN), mount("workspace", paths::WORKSPACE)];
-    if home == Home::Mounted {
-        mounts.push(mount("home", paths::HOME));
-    }
-    mounts.push(mount("tmp", TMP));
-    if matches!(packed, Packed::Secret(_)) {
-        mounts.push(read_only("run", paths::RUN));
-    }
-    if requirements.workspace_secret.is_some() {
-        mounts.push(read_only("git-token", paths::GIT));
-    }
-    mounts
-}
-
-fn volumes(job: &str, requirements: &Requirements<'_>, packed: &Packed) -> Vec<Volume> {
-    let mut volumes: Vec<Volume> = ["bin", "workspace", "home", "tmp"].map(empty_dir).into();
-    if matches!(packed, Packed::Secret(_)) {
-        volumes.push(secret("run", &names::run_secret(job), paths::RUN_KEY));
-    }
-    if let Some(name) = requirements.workspace_secret {
-        volumes.push(secret("git-token", name, paths::GIT_TOKEN_KEY));
-    }
-    volumes
-}
-
-fn empty_dir(name: &str) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
-        ..Volume::default()
-    }
-}
-
-fn secret(volume: &str, name: &str, key: &str) -> Volume {
-    Volume {
-        name: volume.to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(name.to_owned()),
-            items: Some(vec![KeyToPath {
-                key: key.to_owned(),
-                path: key.to_owned(),
-                mode: None,
-            }]),
-            default_mode: Some(SECRET_MODE),
-            optional: None,
-        }),
-        ..Volume::default()
-    }
 }
 
 /// Axon's own, each field replaced by the one that the user set.
@@ -209,30 +187,17 @@ fn pod_security(own: Option<&PodSecurityContext>) -> PodSecurityContext {
     }
 }
 
-fn restricted(file_system: FileSystem) -> SecurityContext {
+/// What the restricted Pod Security Standard asks of a container; `None` leaves the file system as
+/// Kubernetes has it.
+fn restricted(file_system: Option<FileSystem>) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         capabilities: Some(Capabilities {
             add: None,
             drop: Some(vec!["ALL".to_owned()]),
         }),
-        read_only_root_filesystem: Some(file_system == FileSystem::ReadOnly),
+        read_only_root_filesystem: file_system.map(|file_system| file_system == FileSystem::ReadOnly),
         ..SecurityContext::default()
-    }
-}
-
-fn mount(volume: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        name: volume.to_owned(),
-        mount_path: path.to_owned(),
-        ..VolumeMount::default()
-    }
-}
-
-fn read_only(volume: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        read_only: Some(true),
-        ..mount(volume, path)
     }
 }
 

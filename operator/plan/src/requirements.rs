@@ -3,13 +3,18 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axon_api::agents::{self, CredentialKind};
-use axon_api::kinds::task::CredentialsType;
+use axon_api::kinds::task::EffectiveSetting;
 use axon_api::run::RunLimits;
-use axon_api::{Phase, WorkspaceSpec, paths, units};
+use axon_api::{Phase, TaskDefaults, units};
+use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 
+use crate::agent_config::{self, Configuration};
 use crate::dependencies;
+use crate::effective::{self, Image, Inherited, Origin};
 use crate::observed::{Found, Observed, SecretKeys};
+use crate::overrides;
+use crate::provider::{self, Endpoint};
+use crate::repository::{self, Repository};
 
 /// How long a pod may take to start the agent, when the Task does not say.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(10);
@@ -17,24 +22,21 @@ const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(10);
 /// All that a Task names, found and read.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Requirements<'a> {
-    pub(crate) image: &'a str,
-    /// What the agent is to do: the Task's prompt with what its dependencies produced.
+    pub(crate) agent_type: &'a str,
     pub(crate) prompt: Cow<'a, str>,
-    pub(crate) workspace: Option<&'a WorkspaceSpec>,
-    /// Secret with the token of the workspace.
-    pub(crate) workspace_secret: Option<&'a str>,
-    pub(crate) credential: Option<CredentialSource<'a>>,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) image: Image<'a>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) repository: Option<Repository<'a>>,
+    pub(crate) configuration: Configuration,
     pub(crate) timeout: Option<Duration>,
     pub(crate) start_timeout: Duration,
     pub(crate) limits: RunLimits,
-}
-
-/// Where the agent's credential comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CredentialSource<'a> {
-    pub(crate) secret: &'a str,
-    /// The key in the Secret, and the variable of the container.
-    pub(crate) variable: &'static str,
+    pub(crate) resources: Option<&'a ResourceRequirements>,
+    /// The variables of the namespace's TaskDefaults.
+    pub(crate) default_env: &'a [EnvVar],
+    /// What is not from the Task itself.
+    pub(crate) effective: Vec<EffectiveSetting>,
 }
 
 /// Why a Task cannot start.
@@ -51,6 +53,8 @@ pub(crate) struct Blocked {
 pub(crate) enum Lasting {
     /// It passes when the thing named appears.
     Waiting,
+    /// It may pass without anything that can be watched, so it is looked at again.
+    Retried,
     /// This build cannot run the Task; another may.
     Unsupported,
     /// The spec cannot change, so it never passes.
@@ -60,7 +64,7 @@ pub(crate) enum Lasting {
 impl Lasting {
     pub(crate) fn phase(self) -> Phase {
         match self {
-            Self::Waiting | Self::Unsupported => Phase::Waiting,
+            Self::Waiting | Self::Retried | Self::Unsupported => Phase::Waiting,
             Self::Forever => Phase::Failed,
         }
     }
@@ -68,24 +72,38 @@ impl Lasting {
 
 /// Looks up all that the Task names. The first thing that is not there is told.
 pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, Blocked> {
-    let image = supported(observed)?;
-    let timeout = timeout(observed)?;
+    let task = observed.task;
+    let mut inherited = Inherited::default();
+    let defaults = effective::defaults(observed)?;
+    let agent = effective::agent(observed, defaults, &mut inherited)?;
+    let agent_type = agent.name();
+    let model = effective::model(task, defaults, &mut inherited);
+    let image = effective::image(observed, defaults, agent_type, &mut inherited)?;
+    overrides::check(task.spec.pod_overrides.as_ref())?;
+    let timeout = timeout(observed, defaults, &mut inherited)?;
     let start_timeout = start_timeout(observed)?;
     let limits = limits(observed)?;
     dependencies::check(observed)?;
     let prompt = dependencies::prompt(observed)?;
-    let workspace = workspace(observed)?;
-    let workspace_secret = workspace_secret(observed, workspace)?;
-    let credential = credential(observed)?;
+    let endpoint = provider::resolve(observed, defaults, agent, &mut inherited)?;
+    let configuration = agent_config::merge(observed)?;
+    let repository = repository::resolve(observed, defaults, &mut inherited)?;
+    let default_env = default_env(defaults, &mut inherited);
+    let resources = resources(observed, defaults, &mut inherited);
     Ok(Requirements {
-        image,
+        agent_type,
         prompt,
-        workspace,
-        workspace_secret,
-        credential,
+        model,
+        image,
+        endpoint,
+        repository,
+        configuration,
         timeout,
         start_timeout,
         limits,
+        resources,
+        default_env,
+        effective: inherited.into_settings(),
     })
 }
 
@@ -95,78 +113,52 @@ pub(crate) fn start_timeout_or_default(observed: &Observed<'_>) -> Duration {
     start_timeout(observed).unwrap_or(DEFAULT_START_TIMEOUT)
 }
 
-fn supported<'a>(observed: &'a Observed<'_>) -> Result<&'a str, Blocked> {
-    let spec = &observed.task.spec;
-    let name = spec.agent_type();
-    if !agents::NAMES.contains(&name) {
-        return Err(forever(
-            "UnknownAgentType",
-            format!(
-                "agent type `{name}` is not known; the types are {}",
-                agents::NAMES.join(", ")
-            ),
-        ));
-    }
-    if agents::find(name).is_none() {
-        return Err(unsupported(
-            "FeatureMissing",
-            format!(
-                "this build of the operator does not have agent type `{name}`; it needs one that was built with the cargo feature `{name}`"
-            ),
-        ));
-    }
-    if let Some(config) = &spec.agent_config_ref {
-        return Err(unsupported(
-            "AgentConfigUnsupported",
-            format!(
-                "this version of the operator does not have the kind AgentConfig, which `{}` would be",
-                config.name
-            ),
-        ));
-    }
-    if let Some(image) = &spec.image {
-        return Ok(image);
-    }
-    observed
-        .settings
-        .agent_images
-        .get(name)
-        .map(String::as_str)
-        .ok_or_else(|| {
-            unsupported(
-                "ImageNotConfigured",
-                format!("the operator was given no image for agent type `{name}`; spec.image can name one"),
-            )
-        })
-}
-
-fn timeout(observed: &Observed<'_>) -> Result<Option<Duration>, Blocked> {
+fn timeout(
+    observed: &Observed<'_>,
+    defaults: Option<&TaskDefaults>,
+    inherited: &mut Inherited,
+) -> Result<Option<Duration>, Blocked> {
     let spec = &observed.task.spec;
     if let Some(text) = &spec.timeout {
-        return duration("timeout", text).map(Some);
+        return match duration(text) {
+            Some(timeout) => Ok(Some(timeout)),
+            None => Err(not_a_duration("timeout", text)),
+        };
     }
-    let Some(seconds) = spec
-        .pod_overrides
-        .as_ref()
-        .and_then(|overrides| overrides.active_deadline_seconds)
-    else {
-        return Ok(None);
-    };
-    u64::try_from(seconds)
-        .ok()
-        .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
-        .map(|seconds| Some(Duration::from_secs(seconds)))
-        .ok_or_else(|| {
-            forever(
+    let overrides = spec.pod_overrides.as_ref();
+    if let Some(seconds) = overrides.and_then(|overrides| overrides.active_deadline_seconds) {
+        let seconds_in_range = u64::try_from(seconds)
+            .ok()
+            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+        return match seconds_in_range {
+            Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+            None => Err(forever(
                 "InvalidTimeout",
-                format!("spec.podOverrides.activeDeadlineSeconds is {seconds}, and must be from 1 to {MAX_SECONDS}"),
-            )
-        })
+                format!(
+                    "spec.podOverrides.activeDeadlineSeconds is {seconds}, and must be from 1 to {MAX_SECONDS}"
+                ),
+            )),
+        };
+    }
+    let of_defaults = defaults.and_then(|defaults| defaults.spec.timeout.as_deref());
+    let (text, origin, place) = match (of_defaults, observed.settings.default_timeout.as_deref()) {
+        (Some(text), _) => (text, Origin::Defaults, "timeout of TaskDefaults `default`"),
+        (None, Some(text)) => (text, Origin::Operator, "default timeout of the operator"),
+        (None, None) => return Ok(None),
+    };
+    let Some(timeout) = duration(text) else {
+        return Err(waiting(
+            "InvalidTimeout",
+            format!("waits for the {place} to be corrected: `{text}` is {NOT_A_DURATION}"),
+        ));
+    };
+    inherited.record("timeout", text, origin);
+    Ok(Some(timeout))
 }
 
 fn start_timeout(observed: &Observed<'_>) -> Result<Duration, Blocked> {
     match &observed.task.spec.start_timeout {
-        Some(text) => duration("startTimeout", text),
+        Some(text) => duration(text).ok_or_else(|| not_a_duration("startTimeout", text)),
         None => Ok(DEFAULT_START_TIMEOUT),
     }
 }
@@ -175,15 +167,18 @@ fn start_timeout(observed: &Observed<'_>) -> Result<Duration, Blocked> {
 /// in 32 bits.
 const MAX_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
-fn duration(field: &str, text: &str) -> Result<Duration, Blocked> {
-    units::parse_go_duration(text)
-        .filter(|duration| !duration.is_zero() && duration.as_secs() <= MAX_SECONDS)
-        .ok_or_else(|| {
-            forever(
-                "InvalidTimeout",
-                format!("spec.{field} is `{text}`, which is not a duration such as 30m or 1h30m, longer than 0 and at most ten years"),
-            )
-        })
+/// What a text is that is no duration.
+const NOT_A_DURATION: &str = "not a duration such as 30m or 1h30m, longer than 0 and at most ten years";
+
+fn duration(text: &str) -> Option<Duration> {
+    units::parse_go_duration(text).filter(|duration| !duration.is_zero() && duration.as_secs() <= MAX_SECONDS)
+}
+
+fn not_a_duration(field: &str, text: &str) -> Blocked {
+    forever(
+        "InvalidTimeout",
+        format!("spec.{field} is `{text}`, which is {NOT_A_DURATION}"),
+    )
 }
 
 fn limits(observed: &Observed<'_>) -> Result<RunLimits, Blocked> {
@@ -209,96 +204,35 @@ fn limits(observed: &Observed<'_>) -> Result<RunLimits, Blocked> {
     })
 }
 
-fn workspace<'a>(observed: &'a Observed<'_>) -> Result<Option<&'a WorkspaceSpec>, Blocked> {
-    let spec = &observed.task.spec;
-    let Some(reference) = &spec.workspace_ref else {
-        return Ok(spec.workspace.as_ref());
-    };
-    let name = &reference.name;
-    match observed.workspace {
-        Found::Present(workspace) => Ok(Some(&workspace.spec)),
-        Found::Invalid(why) => Err(waiting(
-            "WorkspaceInvalid",
-            format!("waits for Workspace `{name}` to be corrected: {why}"),
-        )),
-        Found::Missing | Found::NotNamed => Err(waiting(
-            "WorkspaceNotFound",
-            format!(
-                "waits for Workspace `{name}`, which does not exist in namespace `{}`",
-                namespace(observed)
-            ),
-        )),
+fn resources<'a>(
+    observed: &Observed<'a>,
+    defaults: Option<&'a TaskDefaults>,
+    inherited: &mut Inherited,
+) -> Option<&'a ResourceRequirements> {
+    let overrides = observed.task.spec.pod_overrides.as_ref();
+    if let Some(own) = overrides.and_then(|overrides| overrides.resources.as_ref()) {
+        return Some(own);
     }
+    let resources = defaults?.spec.resources.as_ref()?;
+    let spelled = serde_json::to_string(resources).unwrap_or_default();
+    inherited.record("podOverrides.resources", spelled, Origin::Defaults);
+    Some(resources)
 }
 
-fn workspace_secret<'a>(
-    observed: &Observed<'_>,
-    workspace: Option<&'a WorkspaceSpec>,
-) -> Result<Option<&'a str>, Blocked> {
-    let Some(reference) = workspace.and_then(|workspace| workspace.secret_ref.as_ref()) else {
-        return Ok(None);
-    };
-    has_key(
-        observed,
-        secret(observed, &reference.name),
-        &reference.name,
-        paths::GIT_TOKEN_KEY,
-    )?;
-    Ok(Some(&reference.name))
+fn default_env<'a>(defaults: Option<&'a TaskDefaults>, inherited: &mut Inherited) -> &'a [EnvVar] {
+    let env = defaults.map(|defaults| defaults.spec.env.as_slice());
+    let env = env.unwrap_or_default();
+    if !env.is_empty() {
+        let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
+        inherited.record("podOverrides.env", names.join(", "), Origin::Defaults);
+    }
+    env
 }
 
-fn credential<'a>(observed: &'a Observed<'_>) -> Result<Option<CredentialSource<'a>>, Blocked> {
-    let spec = &observed.task.spec;
-    let Some(credentials) = &spec.credentials else {
-        return Ok(None);
-    };
-    let (kind, spelled) = match credentials.type_ {
-        CredentialsType::None => return Ok(None),
-        CredentialsType::ApiKey => (CredentialKind::ApiKey, "api-key"),
-        CredentialsType::OAuth => (CredentialKind::OAuth, "oauth"),
-    };
-    let name = spec.agent_type();
-    let Some(credential) = agents::find(name).and_then(|agent| agent.credential(kind)) else {
-        return Err(forever(
-            "CredentialsUnsupported",
-            format!("agent type `{name}` takes no credentials of type {spelled}"),
-        ));
-    };
-    let Some(reference) = &credentials.secret_ref else {
-        return Err(forever(
-            "SecretNotNamed",
-            format!("credentials of type {spelled} need spec.credentials.secretRef"),
-        ));
-    };
-    has_key(
-        observed,
-        secret(observed, &reference.name),
-        &reference.name,
-        credential.variable,
-    )?;
-    Ok(Some(CredentialSource {
-        secret: &reference.name,
-        variable: credential.variable,
-    }))
-}
-
-/// A Secret that the Task names.
-fn secret<'a>(observed: &'a Observed<'_>, name: &str) -> &'a Found<'a, SecretKeys> {
-    observed.secrets.get(name).unwrap_or(&Found::Missing)
-}
-
-fn has_key(
-    observed: &Observed<'_>,
-    secret: &Found<'_, SecretKeys>,
-    name: &str,
-    key: &str,
-) -> Result<(), Blocked> {
-    match secret {
-        Found::Present(keys) if keys.contains(key) => Ok(()),
-        Found::Present(_) => Err(waiting(
-            "SecretKeyMissing",
-            format!("waits for Secret `{name}` to have a value under the key `{key}`"),
-        )),
+/// The keys of a Secret that the Task names.
+pub(crate) fn secret_keys<'a>(observed: &Observed<'a>, name: &str) -> Result<&'a SecretKeys, Blocked> {
+    match observed.secrets.get(name).unwrap_or(&Found::Missing) {
+        Found::Present(keys) => Ok(keys),
         Found::Invalid(why) => Err(waiting(
             "SecretInvalid",
             format!("waits for Secret `{name}` to be corrected: {why}"),
@@ -313,7 +247,21 @@ fn has_key(
     }
 }
 
-pub(crate) fn namespace<'a>(observed: &'a Observed<'_>) -> &'a str {
+/// Whether a Secret that the Task names has a value under the key.
+pub(crate) fn secret_has(observed: &Observed<'_>, name: &str, key: &str) -> Result<(), Blocked> {
+    if secret_keys(observed, name)?.contains(key) {
+        return Ok(());
+    }
+    Err(waiting(
+        SECRET_KEY_MISSING,
+        format!("waits for Secret `{name}` to have a value under the key `{key}`"),
+    ))
+}
+
+/// A Secret is there and lacks a key.
+pub(crate) const SECRET_KEY_MISSING: &str = "SecretKeyMissing";
+
+pub(crate) fn namespace<'a>(observed: &Observed<'a>) -> &'a str {
     observed.task.metadata.namespace.as_deref().unwrap_or("default")
 }
 

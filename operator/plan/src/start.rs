@@ -10,6 +10,7 @@ use crate::job::{self, TooLarge};
 use crate::plan::{Plan, Step};
 use crate::progress::Cause;
 use crate::requirements::{self, Blocked, Lasting};
+use crate::token;
 
 /// Creates the Job of attempt `number`, or tells what keeps it from being created. A Job of that
 /// name that is there already is gone on with.
@@ -46,16 +47,19 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
         Ok(built) => built,
         Err(TooLarge(bytes)) => {
             let message = format!(
-                "the run description with prompt and files has {bytes} bytes after compression, and at most {} are possible",
+                "the run description with prompt, files, instructions, plugins and MCP servers has {bytes} bytes after compression, and at most {} are possible",
                 run::MAX_SECRET_BYTES
             );
             return fail(draft, "RunTooLarge", message);
         }
     };
-    if let Some(secret) = built.secret {
-        draft.before_status(Step::CreateRunSecret(Box::new(secret)));
+    for step in built.steps {
+        draft.before_status(step);
     }
-    draft.before_status(Step::CreateJob(Box::new(built.job)));
+    if let Some(notice) = built.notice {
+        draft.after_status(Step::Notify(notice));
+    }
+    draft.status.effective = requirements.effective;
     draft.status.attempts = Some(number);
     draft.is_ready();
     draft.enter(
@@ -88,7 +92,9 @@ fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Pla
     } = blocked;
     match lasting {
         Lasting::Unsupported => draft.set(conditions::SUPPORTED, Verdict::False, reason, message),
-        Lasting::Waiting => draft.set(conditions::SUPPORTED, Verdict::True, "Supported", ""),
+        Lasting::Waiting | Lasting::Retried => {
+            draft.set(conditions::SUPPORTED, Verdict::True, "Supported", "")
+        }
         Lasting::Forever if *reason == "UnknownAgentType" => {
             draft.set(conditions::SUPPORTED, Verdict::False, reason, message);
         }
@@ -102,6 +108,11 @@ fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Pla
     // A retry that has to wait is gone on with under its own number.
     if number > 1 {
         draft.status.attempts = Some(number);
+    }
+    if *lasting == Lasting::Retried
+        && let Ok(again) = draft.now.checked_add(token::RETRY)
+    {
+        draft.wake_at(again);
     }
     draft.enter(lasting.phase(), reason, message);
     draft.finish("something that the Task names is missing")

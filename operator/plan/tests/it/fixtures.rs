@@ -1,12 +1,15 @@
 //! Small builders for what is observed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use axon_api::{Phase, Task, TaskStatus, Workspace};
-use axon_plan::{Dependency, Found, Observed, Plan, SecretKeys, Settings, Step};
+use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskStatus, Workspace};
+use axon_plan::{
+    BranchSeen, Dependency, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, Step, references,
+};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// The moment at which everything in these tests starts.
@@ -31,13 +34,7 @@ pub(crate) fn shell() -> Task {
 }
 
 pub(crate) fn workspace(spec: Value) -> Workspace {
-    serde_json::from_value(json!({
-        "apiVersion": "axon.io/v1alpha1",
-        "kind": "Workspace",
-        "metadata": { "name": "w", "namespace": "dev" },
-        "spec": spec,
-    }))
-    .expect("a Workspace")
+    object("Workspace", "w", spec)
 }
 
 pub(crate) fn keys(names: &[&str]) -> SecretKeys {
@@ -47,16 +44,50 @@ pub(crate) fn keys(names: &[&str]) -> SecretKeys {
         .collect::<BTreeSet<_>>()
 }
 
+/// Any object of Axon's, in the namespace of the tests.
+fn object<T: DeserializeOwned>(kind: &str, name: &str, spec: Value) -> T {
+    serde_json::from_value(json!({
+        "apiVersion": "axon.io/v1alpha1",
+        "kind": kind,
+        "metadata": { "name": name, "namespace": "dev", "uid": format!("{name}-uid") },
+        "spec": spec,
+    }))
+    .unwrap_or_else(|error| panic!("{kind} {name}: {error}"))
+}
+
+pub(crate) fn agent_config(name: &str, spec: Value) -> AgentConfig {
+    object("AgentConfig", name, spec)
+}
+
+pub(crate) fn agent_provider(name: &str, spec: Value) -> AgentProvider {
+    object("AgentProvider", name, spec)
+}
+
+pub(crate) fn task_defaults(spec: Value) -> TaskDefaults {
+    object("TaskDefaults", "default", spec)
+}
+
 /// A Task and what surrounds it, as a test changes it.
 pub(crate) struct Scene {
     pub(crate) now: i64,
     pub(crate) settings: Settings,
     pub(crate) task: Task,
+    pub(crate) defaults: Option<TaskDefaults>,
+    /// The AgentProvider that the Task or its defaults name.
+    pub(crate) provider: Option<AgentProvider>,
+    pub(crate) agent_configs: Vec<AgentConfig>,
     pub(crate) workspace: Option<Workspace>,
     pub(crate) invalid_workspace: Option<&'static str>,
-    pub(crate) credentials: Option<SecretKeys>,
-    pub(crate) workspace_secret: Option<SecretKeys>,
+    /// The Secrets that are there, by name.
+    pub(crate) secrets: BTreeMap<String, SecretKeys>,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) dependency_cycle: Option<Vec<String>>,
+    pub(crate) is_awaited: bool,
+    pub(crate) branch: Option<BranchSeen>,
+    pub(crate) held_branches: Vec<LeaseSeen>,
+    /// In how many seconds after [`START`] the token expires.
+    pub(crate) token_expires: Option<i64>,
+    pub(crate) refused_token: Option<&'static str>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) pods: Vec<Pod>,
     pub(crate) conflicting_job: Option<&'static str>,
@@ -69,16 +100,30 @@ impl Scene {
             now: 0,
             settings: Settings::default(),
             task,
+            defaults: None,
+            provider: None,
+            agent_configs: Vec::new(),
             workspace: None,
             invalid_workspace: None,
-            credentials: None,
-            workspace_secret: None,
+            secrets: BTreeMap::new(),
             dependencies: Vec::new(),
+            dependency_cycle: None,
+            is_awaited: false,
+            branch: None,
+            held_branches: Vec::new(),
+            token_expires: None,
+            refused_token: None,
             jobs: Vec::new(),
             pods: Vec::new(),
             conflicting_job: None,
             refused_job: None,
         }
+    }
+
+    /// Puts a Secret with these keys there.
+    pub(crate) fn with_secret(mut self, name: &str, names: &[&str]) -> Self {
+        self.secrets.insert(name.to_owned(), keys(names));
+        self
     }
 
     pub(crate) fn plan(&self) -> Plan {
@@ -88,14 +133,34 @@ impl Scene {
             (Some(why), _) => Found::Invalid(why),
             (None, workspace) => found(workspace.as_ref()),
         };
+        let agent_configs: Vec<(&str, Found<'_, AgentConfig>)> = references::agent_configs(&self.task)
+            .map(|name| {
+                let mut configs = self.agent_configs.iter();
+                let named = configs.find(|config| config.metadata.name.as_deref() == Some(name));
+                (name, found(named))
+            })
+            .collect();
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|(name, keys)| (name.clone(), Found::Present(keys)))
+            .collect();
         axon_plan::plan(&Observed {
             now: at(self.now),
             settings: &self.settings,
             task: &self.task,
+            defaults: found(self.defaults.as_ref()),
+            provider: found(self.provider.as_ref()),
+            agent_configs: &agent_configs,
             workspace,
-            credentials: found(self.credentials.as_ref()),
-            workspace_secret: found(self.workspace_secret.as_ref()),
+            secrets: &secrets,
             dependencies: &self.dependencies,
+            dependency_cycle: self.dependency_cycle.as_deref(),
+            is_awaited: self.is_awaited,
+            branch: self.branch.as_ref(),
+            held_branches: &self.held_branches,
+            token_expires: self.token_expires.map(at),
+            refused_token: self.refused_token,
             jobs: &jobs,
             pods: &pods,
             conflicting_job: self.conflicting_job,
@@ -223,11 +288,16 @@ pub(crate) fn steps(plan: &Plan) -> Vec<&'static str> {
         .iter()
         .filter_map(|step| {
             Some(match step {
+                Step::TakeBranch(_) => "TakeBranch",
+                Step::ReleaseBranch { .. } => "ReleaseBranch",
+                Step::CreateClaim(_) => "CreateClaim",
+                Step::MakeToken { .. } => "MakeToken",
                 Step::CreateRunSecret(_) => "CreateRunSecret",
                 Step::CreateJob(_) => "CreateJob",
                 Step::WriteStatus => "WriteStatus",
                 Step::RemoveStartGate { .. } => "RemoveStartGate",
                 Step::DeletePod { .. } => "DeletePod",
+                Step::ForceDeletePod { .. } => "ForceDeletePod",
                 Step::DeleteJob { .. } => "DeleteJob",
                 Step::DeleteTask { .. } => "DeleteTask",
                 Step::Notify(_) => return None,

@@ -5,7 +5,7 @@ use axon_plan::{Plan, Step};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 
-use crate::fixtures::{Scene, keys, shell, steps, task};
+use crate::fixtures::{Scene, shell, steps, task};
 
 fn job(plan: &Plan) -> &Job {
     plan.steps
@@ -18,9 +18,9 @@ fn job(plan: &Plan) -> &Job {
 }
 
 fn job_of(task: Task) -> Value {
-    let mut scene = Scene::of(task);
-    scene.credentials = Some(keys(&["ANTHROPIC_API_KEY"]));
-    scene.workspace_secret = Some(keys(&["GITHUB_TOKEN"]));
+    let scene = Scene::of(task)
+        .with_secret("key", &["ANTHROPIC_API_KEY"])
+        .with_secret("token", &["GITHUB_TOKEN"]);
     serde_json::to_value(job(&scene.plan())).expect("JSON")
 }
 
