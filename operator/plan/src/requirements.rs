@@ -85,9 +85,9 @@ pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, 
     let limits = limits(observed)?;
     dependencies::check(observed)?;
     let prompt = dependencies::prompt(observed)?;
+    let repository = repository::resolve(observed, defaults, &mut inherited)?;
     let endpoint = provider::resolve(observed, defaults, agent, &mut inherited)?;
     let configuration = agent_config::merge(observed)?;
-    let repository = repository::resolve(observed, defaults, &mut inherited)?;
     let default_env = default_env(defaults, &mut inherited);
     let resources = resources(observed, defaults, &mut inherited);
     Ok(Requirements {

@@ -139,14 +139,20 @@ impl World {
 
     fn apply(&mut self, seen: &Task, status: &TaskStatus, step: &Step, fresh: bool) -> bool {
         match step {
-            Step::CreateRunSecret(_) | Step::Notify(_) | Step::DeleteTask { .. } => true,
+            Step::CreateRunSecret(_)
+            | Step::CreateClaim(_)
+            | Step::MakeToken { .. }
+            | Step::TakeBranch(_)
+            | Step::ReleaseBranch { .. }
+            | Step::Notify(_)
+            | Step::DeleteTask { .. } => true,
             Step::CreateJob(job) => {
                 self.create_job(job, fresh);
                 true
             }
             Step::WriteStatus => self.write_status(seen, status),
             Step::RemoveStartGate { pod, uid } => self.remove_gate(pod, uid),
-            Step::DeletePod { uid, .. } => {
+            Step::DeletePod { uid, .. } | Step::ForceDeletePod { uid, .. } => {
                 self.delete_pod(uid);
                 true
             }

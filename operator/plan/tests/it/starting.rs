@@ -1,10 +1,10 @@
 //! What a Task names, and what happens when it is not there.
 
 use axon_api::Phase::{self, Failed, Pending, Waiting};
-use axon_plan::{Dependency, Step};
+use axon_plan::{Dependency, DependencyTask, Step};
 use serde_json::json;
 
-use crate::fixtures::{Scene, condition, keys, shell, steps, task, told, workspace};
+use crate::fixtures::{Scene, agent_config, condition, shell, steps, task, told, workspace};
 
 fn message(scene: &Scene) -> String {
     scene.plan().status.message.unwrap_or_default()
@@ -70,11 +70,17 @@ fn a_spec_that_can_never_run_ends_the_task() {
 }
 
 #[test]
-fn an_agent_config_waits_for_an_operator_that_knows_it() {
+fn a_missing_agent_config_makes_the_task_wait_and_its_creation_starts_it() {
     let spec = json!({ "type": "shell", "prompt": "x", "agentConfigRef": { "name": "c" } });
-    let plan = Scene::of(task(spec)).plan();
-    assert_eq!(told(&plan), (Waiting, "AgentConfigUnsupported".to_owned()));
-    assert_eq!(condition(&plan, "Supported"), "False");
+    let mut scene = Scene::of(task(spec));
+    let plan = scene.step();
+    assert_eq!(told(&plan), (Waiting, "AgentConfigNotFound".to_owned()));
+    assert_eq!(
+        plan.status.message.as_deref(),
+        Some("waits for AgentConfig `c`, which does not exist in namespace `dev`")
+    );
+    scene.agent_configs = vec![agent_config("c", json!({ "agentsMD": "Be kind." }))];
+    assert_eq!(told(&scene.step()), (Pending, "JobCreated".to_owned()));
 }
 
 #[test]
@@ -114,15 +120,15 @@ fn secrets_must_be_there_and_have_the_key() {
     let mut scene = Scene::of(task(spec));
     assert_eq!(told(&scene.plan()), (Waiting, "SecretNotFound".to_owned()));
     assert!(message(&scene).contains("`token`"));
-    scene.workspace_secret = Some(keys(&["OTHER"]));
+    scene = scene.with_secret("token", &["OTHER"]);
     assert_eq!(told(&scene.plan()), (Waiting, "SecretKeyMissing".to_owned()));
     assert!(message(&scene).contains("`GITHUB_TOKEN`"));
-    scene.workspace_secret = Some(keys(&["GITHUB_TOKEN"]));
+    scene = scene.with_secret("token", &["GITHUB_TOKEN"]);
     assert_eq!(told(&scene.plan()), (Waiting, "SecretNotFound".to_owned()));
-    scene.credentials = Some(keys(&[]));
+    scene = scene.with_secret("key", &[]);
     assert_eq!(told(&scene.plan()), (Waiting, "SecretKeyMissing".to_owned()));
     assert!(message(&scene).contains("Secret `key`") && message(&scene).contains("`ANTHROPIC_API_KEY`"));
-    scene.credentials = Some(keys(&["ANTHROPIC_API_KEY"]));
+    scene = scene.with_secret("key", &["ANTHROPIC_API_KEY"]);
     assert_eq!(told(&scene.plan()), (Pending, "JobCreated".to_owned()));
 }
 
@@ -150,7 +156,11 @@ fn dependencies_must_have_succeeded() {
         let mut scene = Scene::of(task(spec.clone()));
         scene.dependencies = vec![Dependency {
             name: "first".to_owned(),
-            phase,
+            task: phase.map(|phase| DependencyTask {
+                uid: "first-uid".to_owned(),
+                phase,
+                ..DependencyTask::default()
+            }),
         }];
         assert_eq!(told(&scene.plan()), (expected, reason.to_owned()), "{phase:?}");
     }
