@@ -1,19 +1,29 @@
 //! Does what a plan says: the only place that writes to the cluster on behalf of a Task.
 
+mod branch;
+pub(crate) mod patch;
+mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use axon_api::{Task, TaskStatus, labels};
 use axon_plan::Step;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use self::patch::status_patch;
+use crate::failure::Answer;
+use crate::github_app::GitHub;
 use crate::key::Key;
 use crate::metrics::{Metrics, WriteLabels};
 use crate::notices::Notices;
 use crate::queue::Queue;
-use crate::world::{Loose, SharedWorld};
+use crate::world::{Loose, SharedWorld, Wake};
 
 /// What steps are done with.
 #[derive(Clone)]
@@ -21,13 +31,36 @@ pub struct Applier {
     /// The cluster.
     pub client: Client,
     /// Where answers of the server are noted.
-    pub world: std::sync::Arc<SharedWorld>,
+    pub world: Arc<SharedWorld>,
     /// Where Tasks are woken that an answer concerns.
-    pub queue: std::sync::Arc<Queue>,
+    pub queue: Arc<Queue>,
     /// Where events are written.
     pub notices: Notices,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// Who makes tokens of GitHub Apps.
+    pub github: GitHub,
+    /// Where the Leases are that keep branches.
+    pub leases: LeaseHome,
+}
+
+/// Where the Leases are that keep branches. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct LeaseHome {
+    /// Their namespace.
+    pub namespace: Arc<str>,
+    /// Whether it was told that the namespace does not exist.
+    told: Arc<AtomicBool>,
+}
+
+impl LeaseHome {
+    /// Leases in `namespace`.
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            told: Arc::default(),
+        }
+    }
 }
 
 /// What became of a step that did not fail.
@@ -39,17 +72,19 @@ pub enum Applied {
     JobCreated,
     /// The decision was made from what is no longer so.
     Stale,
-    /// The Job cannot be created, now or later.
+    /// It cannot be done, and trying the same again does not help.
     Refused(Obstacle),
 }
 
-/// Why a Job cannot be created.
+/// Why a Job cannot be created or a token not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// Its name is taken by this Job of another owner.
     NameTaken(String),
     /// The server takes no such Job: why.
     Invalid(String),
+    /// No token is made: why.
+    Token(String),
 }
 
 /// A step that failed.
@@ -60,7 +95,7 @@ pub struct ApplyError {
     kind: &'static str,
     name: String,
     #[source]
-    source: Box<kube::Error>,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Applier {
@@ -71,14 +106,35 @@ impl Applier {
             Step::CreateJob(job) => self.create_job(task, job).await,
             Step::WriteStatus => self.write_status(task, status).await,
             Step::RemoveStartGate { pod, uid } => self.remove_start_gate(task, pod, uid).await,
-            Step::TakeBranch(_)
-            | Step::ReleaseBranch { .. }
-            | Step::CreateClaim(_)
-            | Step::MakeToken { .. }
-            | Step::ForceDeletePod { .. } => Ok(Applied::Stale),
-            Step::DeletePod { pod, uid } => self.delete::<Pod>(task, "pod", pod, uid).await,
-            Step::DeleteJob { job, uid } => self.delete::<Job>(task, "job", job, uid).await,
-            Step::DeleteTask { uid } => self.delete::<Task>(task, "task", &task.name_any(), uid).await,
+            Step::TakeBranch(lease) => self.take_branch(task, lease).await,
+            Step::ReleaseBranch {
+                lease,
+                uid,
+                resource_version,
+            } => self.release_branch(task, lease, uid, resource_version).await,
+            Step::CreateClaim(claim) => self.create_claim(task, claim).await,
+            Step::MakeToken {
+                secret,
+                app_secret,
+                repository,
+            } => self.make_token(task, secret, app_secret, repository).await,
+            Step::DeletePod { pod, uid } => {
+                let how = DeleteParams::background();
+                self.delete::<Pod>(task, "pod", pod, uid, how).await
+            }
+            Step::ForceDeletePod { pod, uid } => {
+                let how = DeleteParams::background().grace_period(0);
+                self.delete::<Pod>(task, "pod", pod, uid, how).await
+            }
+            Step::DeleteJob { job, uid } => {
+                let how = DeleteParams::background();
+                self.delete::<Job>(task, "job", job, uid, how).await
+            }
+            Step::DeleteTask { uid } => {
+                let how = DeleteParams::background();
+                self.delete::<Task>(task, "task", &task.name_any(), uid, how)
+                    .await
+            }
             Step::Notify(notice) => {
                 self.notices.write(task, notice);
                 Ok(Applied::Done)
@@ -95,6 +151,27 @@ impl Applier {
                 Ok(Applied::Refused(Obstacle::Invalid(status.message)))
             }
             Err(source) => Err(failed("create", "Secret", &secret.name_any(), source)),
+        }
+    }
+
+    async fn create_claim(&self, task: &Task, claim: &PersistentVolumeClaim) -> Result<Applied, ApplyError> {
+        self.count("create", "persistentvolumeclaim");
+        match self
+            .api::<PersistentVolumeClaim>(task)
+            .create(&post(), claim)
+            .await
+        {
+            Ok(_) => Ok(Applied::Done),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(Applied::Done),
+            Err(kube::Error::Api(status)) if is_refusal(&status) => {
+                Ok(Applied::Refused(Obstacle::Invalid(status.message)))
+            }
+            Err(source) => Err(failed(
+                "create",
+                "PersistentVolumeClaim",
+                &claim.name_any(),
+                source,
+            )),
         }
     }
 
@@ -129,7 +206,7 @@ impl Applier {
 
     async fn write_status(&self, task: &Task, status: &TaskStatus) -> Result<Applied, ApplyError> {
         let name = task.name_any();
-        let Some(patch) = status_patch(task, status) else {
+        let Some(patch) = status_patch(&task.metadata, task.status.as_ref(), status) else {
             return Ok(Applied::Done);
         };
         self.count("patch", "task");
@@ -140,12 +217,7 @@ impl Applier {
         {
             Ok(written) => {
                 let wakes = self.world.lock().note_task(&written);
-                let own = Key::of(task);
-                for (key, urgency) in wakes {
-                    if key != own {
-                        self.queue.wake(&key, urgency);
-                    }
-                }
+                self.wake_others(task, wakes);
                 Ok(Applied::Done)
             }
             Err(source) => {
@@ -174,6 +246,7 @@ impl Applier {
         kind: &'static str,
         name: &str,
         uid: &str,
+        how: DeleteParams,
     ) -> Result<Applied, ApplyError>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -182,7 +255,7 @@ impl Applier {
             + serde::de::DeserializeOwned,
     {
         self.count("delete", kind);
-        let parameters = DeleteParams::background().preconditions(Preconditions {
+        let parameters = how.preconditions(Preconditions {
             uid: Some(uid.to_owned()),
             resource_version: None,
         });
@@ -195,6 +268,16 @@ impl Applier {
         }
     }
 
+    /// Wakes the Tasks that an answer concerns, but for `task`, whose round this is.
+    fn wake_others(&self, task: &Task, wakes: impl IntoIterator<Item = Wake>) {
+        let own = Key::of(task);
+        for (key, urgency) in wakes {
+            if key != own {
+                self.queue.wake(&key, urgency);
+            }
+        }
+    }
+
     fn api<K>(&self, task: &Task) -> Api<K>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
@@ -202,7 +285,7 @@ impl Applier {
         Api::namespaced(self.client.clone(), &task.namespace().unwrap_or_default())
     }
 
-    fn count(&self, verb: &'static str, kind: &'static str) {
+    pub(crate) fn count(&self, verb: &'static str, kind: &'static str) {
         let labels = WriteLabels { verb, kind };
         self.metrics.api_writes.get_or_create(&labels).inc();
     }
@@ -217,7 +300,7 @@ fn is_refusal(status: &Status) -> bool {
 
 /// Tells a write that came too late from one that failed: the object is gone, is another one, or
 /// is newer than what was decided upon.
-fn overtaken(source: kube::Error) -> Result<Applied, kube::Error> {
+pub(crate) fn overtaken(source: kube::Error) -> Result<Applied, kube::Error> {
     match source {
         kube::Error::Api(status)
             if status.is_conflict()
@@ -240,7 +323,7 @@ fn failed(action: &'static str, kind: &'static str, name: &str, source: kube::Er
         action,
         kind,
         name: name.to_owned(),
-        source: Box::new(source),
+        source: Box::new(Answer::from(source)),
     }
 }
 
@@ -251,7 +334,7 @@ fn post() -> PostParams {
     }
 }
 
-fn patching() -> PatchParams {
+pub(crate) fn patching() -> PatchParams {
     PatchParams {
         field_manager: Some(labels::OPERATOR_FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
@@ -263,94 +346,4 @@ fn is_controlled_by(job: &Job, task: &Task) -> bool {
     job.owner_references()
         .iter()
         .any(|owner| owner.controller == Some(true) && Some(&*owner.uid) == uid)
-}
-
-/// The merge patch that makes the status of `task` be `status`, on condition that the Task is still
-/// as it was observed. `None` when it is so already.
-fn status_patch(task: &Task, status: &TaskStatus) -> Option<Value> {
-    let before = task.status.as_ref().map_or(Ok(Value::Null), serde_json::to_value);
-    let (Ok(before), Ok(after)) = (before, serde_json::to_value(status)) else {
-        return None;
-    };
-    let change = merge_patch(&before, &after)?;
-    Some(json!({
-        "metadata": {
-            "uid": task.metadata.uid,
-            "resourceVersion": task.metadata.resource_version,
-        },
-        "status": change,
-    }))
-}
-
-/// The merge patch (RFC 7396) that turns `before` into `after`; `None` when they are equal.
-fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
-    if before == after {
-        return None;
-    }
-    let (Value::Object(before), Value::Object(after)) = (before, after) else {
-        return Some(after.clone());
-    };
-    let gone = before.keys().filter(|key| !after.contains_key(*key));
-    let mut patch: Map<String, Value> = gone.map(|key| (key.clone(), Value::Null)).collect();
-    for (key, value) in after {
-        let change = match before.get(key) {
-            Some(old) => merge_patch(old, value),
-            None => Some(value.clone()),
-        };
-        patch.extend(change.map(|change| (key.clone(), change)));
-    }
-    Some(Value::Object(patch))
-}
-
-#[cfg(test)]
-mod tests {
-    use axon_api::Phase;
-
-    use super::*;
-
-    #[test]
-    fn a_status_patch_holds_only_what_changes_and_the_version_that_it_is_for() {
-        let mut task = Task::new("a", axon_api::TaskSpec::default());
-        task.metadata.uid = Some("u".to_owned());
-        task.metadata.resource_version = Some("7".to_owned());
-        task.status = Some(TaskStatus {
-            phase: Some(Phase::Waiting),
-            reason: Some("WorkspaceNotFound".to_owned()),
-            attempts: Some(1),
-            ..TaskStatus::default()
-        });
-        let status = TaskStatus {
-            phase: Some(Phase::Pending),
-            attempts: Some(1),
-            ..TaskStatus::default()
-        };
-        assert_eq!(
-            status_patch(&task, &status),
-            Some(json!({
-                "metadata": { "uid": "u", "resourceVersion": "7" },
-                "status": { "phase": "Pending", "reason": null },
-            }))
-        );
-    }
-
-    #[test]
-    fn a_status_that_is_as_it_should_be_is_not_written() {
-        let mut task = Task::new("a", axon_api::TaskSpec::default());
-        let status = TaskStatus {
-            phase: Some(Phase::Running),
-            ..TaskStatus::default()
-        };
-        task.status = Some(status.clone());
-        assert_eq!(status_patch(&task, &status), None);
-    }
-
-    #[test]
-    fn a_merge_patch_goes_into_maps_and_replaces_lists() {
-        let before = json!({ "results": { "a": "1", "b": "2" }, "outputs": ["a", "b"] });
-        let after = json!({ "results": { "a": "1", "c": "3" }, "outputs": ["a"] });
-        assert_eq!(
-            merge_patch(&before, &after),
-            Some(json!({ "results": { "b": null, "c": "3" }, "outputs": ["a"] }))
-        );
-    }
 }

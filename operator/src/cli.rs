@@ -40,6 +40,14 @@ pub(crate) struct RunOptions {
     pub(crate) concurrency: usize,
 
     #[command(flatten)]
+    defaults: DefaultOptions,
+
+    /// Base URL of GitHub's API, for tokens of GitHub Apps [default: https://api.github.com for
+    /// repositories on github.com, else https://HOST/api/v3]
+    #[arg(long, env = "AXON_GITHUB_API_URL", value_name = "URL", value_parser = http_url)]
+    pub(crate) github_api_url: Option<String>,
+
+    #[command(flatten)]
     pub(crate) lease: LeaseOptions,
 
     /// Where /healthz and /readyz are served
@@ -80,16 +88,35 @@ struct ImageOptions {
 }
 
 #[derive(Debug, Args)]
+struct DefaultOptions {
+    /// Agent type of a Task for which neither it nor the namespace's TaskDefaults names one
+    #[arg(
+        long,
+        env = "AXON_DEFAULT_TYPE",
+        value_name = "TYPE",
+        default_value = axon_api::kinds::task::DEFAULT_TYPE,
+        value_parser = agent_type
+    )]
+    default_type: String,
+
+    /// Timeout of a Task for which neither it nor the namespace's TaskDefaults has one, such as 1h
+    /// [default: none]
+    #[arg(long, env = "AXON_DEFAULT_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    default_timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LeaseOptions {
     /// Run without a Lease: only when there is one replica
     #[arg(long, env = "AXON_NO_LEADER_ELECTION")]
     pub(crate) no_leader_election: bool,
 
-    /// Namespace of the Lease [default: the pod's own, or axon-system outside of a cluster]
+    /// Namespace of the operator's Lease and of those that keep branches [default: the pod's own, or
+    /// axon-system outside of a cluster]
     #[arg(long, env = "AXON_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub(crate) lease_namespace: Option<String>,
 
-    /// Name of the Lease
+    /// Name of the operator's Lease
     #[arg(
         long,
         env = "AXON_LEASE_NAME",
@@ -126,8 +153,15 @@ enum PullPolicy {
 
 impl RunOptions {
     /// What plans depend on: this version's images, but for those that were named.
-    pub(crate) fn settings(&self) -> Settings {
-        let mut settings = Settings::default();
+    /// `own_namespace` finds the operator's own.
+    pub(crate) fn settings(&self, own_namespace: impl FnOnce() -> String) -> Settings {
+        let lease_namespace = self.lease.lease_namespace.clone();
+        let mut settings = Settings {
+            lease_namespace: lease_namespace.unwrap_or_else(own_namespace),
+            default_type: Some(self.defaults.default_type.clone()),
+            default_timeout: self.defaults.default_timeout.clone(),
+            ..Settings::default()
+        };
         let images = &self.images;
         if let Some(image) = &images.runner_image {
             settings.runner_image.clone_from(image);
@@ -157,6 +191,29 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+fn agent_type(text: &str) -> Result<String, String> {
+    let names = axon_api::agents::NAMES;
+    if !names.contains(&text) {
+        return Err(format!("no agent type `{text}`: there are {}", names.join(", ")));
+    }
+    Ok(text.to_owned())
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    match axon_api::units::parse_go_duration(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("must be a duration such as 30m or 1h30m".to_owned()),
+    }
+}
+
+fn http_url(text: &str) -> Result<String, String> {
+    let url: axum::http::Uri = text.parse().map_err(|error| format!("{error}"))?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
+        return Err("must be a URL such as https://github.example.com/api/v3".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn agent_image(text: &str) -> Result<(String, String), String> {
     let Some((name, image)) = text.split_once('=') else {
         return Err("must be TYPE=IMAGE".to_owned());
@@ -175,6 +232,10 @@ fn agent_image(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
+    fn own() -> String {
+        "own".to_owned()
+    }
+
     fn run(arguments: &[&str]) -> Result<RunOptions, clap::Error> {
         let all = ["axon-operator", "run"].iter().chain(arguments);
         match Arguments::try_parse_from(all)?.command {
@@ -192,11 +253,41 @@ mod tests {
     #[test]
     fn an_image_of_one_type_leaves_the_others_as_they_are() {
         let options = run(&["--agent-image", "codex=a/b:1", "--image-pull-policy", "Never"]);
-        let settings = options.expect("options").settings();
+        let settings = options.expect("options").settings(own);
         let default = Settings::default();
         assert_eq!(settings.agent_images["codex"], "a/b:1");
         assert_eq!(settings.agent_images["gemini"], default.agent_images["gemini"]);
         assert_eq!(settings.image_pull_policy.as_deref(), Some("Never"));
+    }
+
+    #[test]
+    fn leases_are_in_the_operators_own_namespace_unless_another_is_named() {
+        let namespace = |arguments| run(arguments).expect("options").settings(own).lease_namespace;
+        assert_eq!(namespace(&[]), "own");
+        assert_eq!(namespace(&["--lease-namespace", "other"]), "other");
+    }
+
+    #[test]
+    fn defaults_are_told_only_as_plans_can_use_them() {
+        let options = run(&["--default-type", "codex", "--default-timeout", "1h30m"]);
+        let settings = options.expect("options").settings(own);
+        assert_eq!(settings.default_type.as_deref(), Some("codex"));
+        assert_eq!(settings.default_timeout.as_deref(), Some("1h30m"));
+        assert_eq!(
+            run(&[]).expect("options").settings(own),
+            Settings {
+                lease_namespace: own(),
+                ..Settings::default()
+            }
+        );
+        for arguments in [
+            ["--default-type", "cobol"],
+            ["--default-timeout", "1w"],
+            ["--default-timeout", "-1h"],
+            ["--github-api-url", "ghe.example.com"],
+        ] {
+            assert!(run(&arguments).is_err(), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axon_plan::Settings;
 /// What the operator is told.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What plans depend on: images and how they are pulled.
+    /// What plans depend on, such as images and the namespace of Leases.
     pub settings: Settings,
     /// The only namespace to look at; `None` means all.
     pub watch_namespace: Option<String>,
@@ -13,6 +13,8 @@ pub struct Config {
     pub concurrency: usize,
     /// Who wrote an event, such as the name of the operator's pod.
     pub instance: String,
+    /// Base URL of GitHub's API for all repositories; `None` means that of each one's server.
+    pub github_api_url: Option<String>,
 }
 
 impl Default for Config {
@@ -22,6 +24,7 @@ impl Default for Config {
             watch_namespace: None,
             concurrency: 32,
             instance: "axon-operator".to_owned(),
+            github_api_url: None,
         }
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axon_api::{Task, Workspace, labels};
+use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, Workspace, labels};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
@@ -18,15 +19,18 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
-use crate::apply::Applier;
+use crate::apply::{Applier, LeaseHome};
 use crate::config::Config;
+use crate::github_app::GitHub;
 use crate::key::Key;
 use crate::metrics::{Metrics, RoundLabels, RoundResult};
 use crate::notices::notices;
+use crate::pipeline;
 use crate::queue::{Next, Queue, Urgency};
 use crate::round::{Ended, round};
 use crate::watch::{self as watches, Watches};
 use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
+use crate::{providers, sweep};
 
 /// How long rounds that are at work may go on after the shutdown began.
 const GRACE: Duration = Duration::from_secs(4);
@@ -67,19 +71,26 @@ pub async fn run_observed(
     let mut long_running = JoinSet::new();
     let mut watches = Watches::new(&mut long_running, client.clone());
     watch_world(&mut watches, &config, &world, &queue);
+    pipeline::start(&mut watches, client.clone(), &config, notices.clone());
     let mut listed = watches.listed();
     long_running.spawn(async move {
         writer.run().await;
         anyhow::anyhow!("the writer of events has ended")
     });
+    let applier = Arc::new(Applier {
+        client,
+        world: Arc::clone(&world),
+        queue,
+        notices,
+        metrics,
+        github: GitHub::new(config.github_api_url.clone()),
+        leases: LeaseHome::new(&config.settings.lease_namespace),
+    });
+    long_running.spawn(providers::keep(Arc::clone(&applier)));
+    let watched = config.watch_namespace.clone();
+    long_running.spawn(sweep::keep(Arc::clone(&applier), watched));
     let workers = Workers {
-        applier: Arc::new(Applier {
-            client,
-            world,
-            queue,
-            notices,
-            metrics,
-        }),
+        applier,
         config: Arc::new(config),
         at_work: HashMap::new(),
         normal: 0,
@@ -87,6 +98,7 @@ pub async fn run_observed(
     };
     let rounds = async move {
         listed.wait().await?;
+        world.lock().begin_sweeping();
         ready.send_replace(true);
         workers.run(shutdown).await;
         Ok(())
@@ -108,11 +120,18 @@ fn watch_world(watches: &mut Watches<'_>, config: &Config, world: &Arc<SharedWor
         queue,
     };
     let ours = || watches::labelled(labels::MANAGED_BY, labels::MANAGER);
+    // What Tasks name comes first, so that it is there when they are looked at.
+    start.kind::<Loose<TaskDefaults>>("taskdefaults", watches::all(), World::on_object);
+    start.kind::<Loose<Workspace>>("workspaces", watches::all(), World::on_object);
+    start.kind::<Loose<AgentConfig>>("agentconfigs", watches::all(), World::on_object);
+    start.kind::<Loose<AgentProvider>>("agentproviders", watches::all(), World::on_object);
     start.kind::<Loose<Task>>("tasks", watches::all(), World::on_task);
-    start.kind::<Loose<Workspace>>("workspaces", watches::all(), World::on_workspace);
     start.kind::<PartialObjectMeta<Secret>>("secrets", watches::all(), World::on_secret);
     start.kind::<LeanJob>("jobs", ours(), World::on_job);
     start.kind::<LeanPod>("pods", ours(), World::on_pod);
+    start.namespace = Some(&config.settings.lease_namespace);
+    let of_branches = watches::labelled(labels::BRANCH_LEASE, "true");
+    start.kind::<Lease>("leases", of_branches, World::on_lease);
 }
 
 struct WorldWatches<'a, 'b> {

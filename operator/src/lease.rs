@@ -16,6 +16,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use self::decision::{Decision, Seen, decide};
+use crate::failure::{Answer, missing_namespace};
 
 /// How long a Lease is valid that nobody renews.
 const DURATION: Duration = Duration::from_secs(15);
@@ -30,6 +31,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Election {
     leases: Api<Lease>,
+    namespace: String,
     name: String,
     identity: String,
 }
@@ -58,6 +60,7 @@ impl Election {
     pub fn new(client: Client, namespace: &str, name: &str, identity: String) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
             name: name.to_owned(),
             identity,
         }
@@ -66,6 +69,7 @@ impl Election {
     /// Waits until this process holds the Lease.
     pub async fn acquire(self) -> Held {
         let mut seen = None;
+        let mut told = None;
         loop {
             match self.try_acquire(&mut seen).await {
                 Ok(Some(lease)) => {
@@ -78,15 +82,27 @@ impl Election {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    let error = anyhow::Error::new(error);
-                    tracing::warn!(
-                        lease = self.name,
-                        error = format!("{error:#}"),
-                        "failed to take the Lease and will try again"
-                    );
+                    let why = self.explain(error);
+                    // The same said every two seconds helps nobody.
+                    if told.as_ref() != Some(&why) {
+                        tracing::warn!(
+                            lease = self.name,
+                            "failed to take the Lease and will try again: {why}"
+                        );
+                        told = Some(why);
+                    }
                 }
             }
             tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn explain(&self, error: LeaseError) -> String {
+        match &error {
+            LeaseError::Refused(answer) if answer.missing_namespace(&self.namespace) => {
+                missing_namespace(&self.namespace)
+            }
+            _ => format!("{:#}", anyhow::Error::new(error)),
         }
     }
 
@@ -117,7 +133,7 @@ impl Election {
         match answer {
             Ok(lease) => Ok(Some(lease)),
             // Another replica was faster.
-            Err(LeaseError::Refused(error)) if is_conflict(&error) => Ok(None),
+            Err(LeaseError::Refused(answer)) if is_conflict(answer.error()) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -187,7 +203,7 @@ impl Held {
                 Ok(None)
             }
             // Somebody wrote to it: another replica, or an answer of ours that was lost.
-            Err(LeaseError::Refused(error)) if is_conflict(&error) => {
+            Err(LeaseError::Refused(answer)) if is_conflict(answer.error()) => {
                 let current = request(election.leases.get(&election.name)).await?;
                 let holder = current
                     .spec
@@ -218,7 +234,10 @@ impl Held {
         let answer = election.leases.replace(&election.name, &parameters, &self.lease);
         match tokio::time::timeout(Duration::from_secs(1), answer).await {
             Ok(Ok(_)) => tracing::info!(lease = election.name, "gave the Lease back"),
-            Ok(Err(error)) => tracing::warn!(lease = election.name, %error, "failed to give the Lease back"),
+            Ok(Err(error)) => {
+                let error = Answer::from(error);
+                tracing::warn!(lease = election.name, %error, "failed to give the Lease back");
+            }
             Err(_) => tracing::warn!(lease = election.name, "failed to give the Lease back in time"),
         }
     }
@@ -227,14 +246,14 @@ impl Held {
 #[derive(Debug, thiserror::Error)]
 enum LeaseError {
     #[error("the server refused")]
-    Refused(#[source] Box<kube::Error>),
+    Refused(#[source] Answer),
     #[error("the server did not answer within {} seconds", REQUEST.as_secs())]
     TimedOut,
 }
 
 async fn request<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, LeaseError> {
     match tokio::time::timeout(REQUEST, answer).await {
-        Ok(answer) => answer.map_err(|error| LeaseError::Refused(Box::new(error))),
+        Ok(answer) => answer.map_err(|error| LeaseError::Refused(error.into())),
         Err(_) => Err(LeaseError::TimedOut),
     }
 }

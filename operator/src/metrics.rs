@@ -17,6 +17,8 @@ pub struct Metrics {
     pub tasks: Census,
     /// Jobs that this process has created.
     pub jobs_created: Counter,
+    /// Tokens of GitHub Apps that this process has made.
+    pub tokens_made: Counter,
     /// Rounds by how they ended.
     pub rounds: Family<RoundLabels, Counter>,
     /// How long a round takes.
@@ -63,7 +65,7 @@ pub enum RoundResult {
 /// Labels of `axon_api_writes_total`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct WriteLabels {
-    /// `create`, `patch` or `delete`.
+    /// `create`, `update`, `patch` or `delete`.
     pub verb: &'static str,
     /// Kind of the object, in lower case.
     pub kind: &'static str,
@@ -104,6 +106,7 @@ impl Default for Metrics {
         Self {
             tasks: Census::default(),
             jobs_created: Counter::default(),
+            tokens_made: Counter::default(),
             rounds: Family::default(),
             round_seconds: Histogram::new([
                 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -121,6 +124,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("axon");
         registry.register("tasks", "Tasks by phase", self.tasks.0.clone());
         registry.register("jobs_created", "Jobs created", self.jobs_created.clone());
+        registry.register(
+            "tokens_made",
+            "Tokens of GitHub Apps that were made",
+            self.tokens_made.clone(),
+        );
         registry.register("rounds", "Rounds by how they ended", self.rounds.clone());
         registry.register_with_unit(
             "round",
@@ -173,6 +181,7 @@ mod tests {
             "axon_tasks{phase=\"Running\"} 1",
             "axon_tasks{phase=\"\"} 0",
             "axon_jobs_created_total 1",
+            "axon_tokens_made_total 0",
             "axon_rounds_total{result=\"Done\"} 1",
             "axon_round_seconds_count 1",
             "axon_queue_depth 0",

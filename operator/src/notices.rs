@@ -1,6 +1,5 @@
-//! Events about Tasks, as `kubectl describe` shows them. Best effort: no round waits for one.
+//! Events about Axon's objects, as `kubectl describe` shows them. Best effort: no round waits for one.
 
-use axon_api::Task;
 use axon_plan::{Notice, NoticeKind};
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
@@ -45,12 +44,12 @@ pub fn notices(client: Client, instance: String) -> (Notices, NoticeWriter) {
 }
 
 impl Notices {
-    /// Leaves an event about `task` to be written, unless too many wait already.
-    pub fn write(&self, task: &Task, notice: &Notice) {
-        let event = event(task, notice, &self.instance, Timestamp::now());
+    /// Leaves an event about `object` to be written, unless too many wait already.
+    pub fn write<K: Resource<DynamicType = ()>>(&self, object: &K, notice: &Notice) {
+        let event = event(object, notice, &self.instance, Timestamp::now());
         if self.queue.try_send(event).is_err() {
             tracing::debug!(
-                task = task.name_any(),
+                object = object.name_any(),
                 reason = notice.reason,
                 "an event was dropped"
             );
@@ -93,24 +92,30 @@ impl NoticeWriter {
     }
 }
 
-/// The event for a notice. Its name is a function of the Task and of what it says, so that the
+/// The event for a notice. Its name is a function of the object and of what it says, so that the
 /// same said again is the same event.
-fn event(task: &Task, notice: &Notice, instance: &str, now: Timestamp) -> Event {
-    let uid = task.metadata.uid.clone().unwrap_or_default();
+fn event<K: Resource<DynamicType = ()>>(
+    object: &K,
+    notice: &Notice,
+    instance: &str,
+    now: Timestamp,
+) -> Event {
+    let meta = object.meta();
+    let uid = meta.uid.clone().unwrap_or_default();
     let said = format!("{uid}\n{}\n{}", notice.reason, notice.message);
     Event {
         metadata: ObjectMeta {
-            name: Some(axon_api::names::job(&task.name_any(), &said, 0)),
-            namespace: task.metadata.namespace.clone(),
+            name: Some(axon_api::names::job(&object.name_any(), &said, 0)),
+            namespace: meta.namespace.clone(),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
-            api_version: Some(Task::api_version(&()).into_owned()),
-            kind: Some(Task::kind(&()).into_owned()),
-            name: task.metadata.name.clone(),
-            namespace: task.metadata.namespace.clone(),
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
             uid: Some(uid),
-            resource_version: task.metadata.resource_version.clone(),
+            resource_version: meta.resource_version.clone(),
             field_path: None,
         },
         type_: Some(
@@ -144,6 +149,8 @@ fn cut(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axon_api::Task;
+
     use super::*;
 
     fn notice(message: &str) -> Notice {

@@ -3,48 +3,40 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axon_api::{Task, Workspace};
-use axon_plan::{Dependency, Found, Observed, Plan, SecretKeys, Settings, references};
+use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, Workspace, WorkspaceSpec, names};
+use axon_plan::{
+    BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, branch,
+    references,
+};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 
 use crate::apply::Obstacle;
 use crate::key::Key;
 use crate::queue::Queue;
-use crate::world::{Known, Loose, SharedWorld, Wake};
+use crate::read::{ReadError, Reader, Sought};
+use crate::world::{SharedWorld, World};
 
 /// A Task and all that bears on it, owned.
 #[derive(Debug)]
 pub struct Seen {
     /// The Task.
     pub task: Task,
+    defaults: Sought<TaskDefaults>,
+    provider: Sought<AgentProvider>,
+    agent_configs: Vec<(String, Sought<AgentConfig>)>,
     workspace: Sought<Workspace>,
     secrets: BTreeMap<String, Sought<Arc<SecretKeys>>>,
     dependencies: Vec<Dependency>,
+    dependency_cycle: Option<Vec<String>>,
+    is_awaited: bool,
+    branch: Option<BranchSeen>,
+    held_branches: Vec<LeaseSeen>,
+    token_expires: Option<Timestamp>,
     jobs: Vec<Job>,
     pods: Vec<Pod>,
-}
-
-/// What became of looking for an object that the Task may name.
-#[derive(Clone, Debug)]
-enum Sought<T> {
-    NotNamed,
-    Missing,
-    Invalid(String),
-    Present(T),
-}
-
-impl<T> Sought<T> {
-    fn found<'a, U>(&'a self, view: impl FnOnce(&'a T) -> &'a U) -> Found<'a, U> {
-        match self {
-            Self::NotNamed => Found::NotNamed,
-            Self::Missing => Found::Missing,
-            Self::Invalid(why) => Found::Invalid(why),
-            Self::Present(object) => Found::Present(view(object)),
-        }
-    }
 }
 
 impl Seen {
@@ -52,31 +44,37 @@ impl Seen {
     pub fn decide(&self, settings: &Settings, now: Timestamp, obstacle: Option<&Obstacle>) -> Plan {
         let jobs: Vec<&Job> = self.jobs.iter().collect();
         let pods: Vec<&Pod> = self.pods.iter().collect();
-        let (conflicting_job, refused_job) = match obstacle {
-            None => (None, None),
-            Some(Obstacle::NameTaken(job)) => (Some(&**job), None),
-            Some(Obstacle::Invalid(why)) => (None, Some(&**why)),
-        };
-        let secrets = self
-            .secrets
-            .iter()
-            .map(|(name, secret)| (name.clone(), secret.found(|keys| &**keys)))
+        let (mut conflicting_job, mut refused_job, mut refused_token) = (None, None, None);
+        match obstacle {
+            None => {}
+            Some(Obstacle::NameTaken(job)) => conflicting_job = Some(&**job),
+            Some(Obstacle::Invalid(why)) => refused_job = Some(&**why),
+            Some(Obstacle::Token(why)) => refused_token = Some(&**why),
+        }
+        let secrets = self.secrets.iter();
+        let secrets = secrets
+            .map(|(name, secret)| (name.clone(), secret.keys()))
+            .collect();
+        let configs = self.agent_configs.iter();
+        let agent_configs: Vec<(&str, Found<'_, AgentConfig>)> = configs
+            .map(|(name, config)| (name.as_str(), config.found()))
             .collect();
         axon_plan::plan(&Observed {
             now,
             settings,
             task: &self.task,
-            workspace: self.workspace.found(|workspace| workspace),
-            defaults: Found::NotNamed,
-            provider: Found::NotNamed,
-            agent_configs: &[],
+            defaults: self.defaults.found(),
+            provider: self.provider.found(),
+            agent_configs: &agent_configs,
+            workspace: self.workspace.found(),
             secrets: &secrets,
             dependencies: &self.dependencies,
-            dependency_cycle: None,
-            is_awaited: false,
-            branch: None,
-            token_expires: None,
-            refused_token: None,
+            dependency_cycle: self.dependency_cycle.as_deref(),
+            is_awaited: self.is_awaited,
+            branch: self.branch.as_ref(),
+            held_branches: &self.held_branches,
+            token_expires: self.token_expires,
+            refused_token,
             jobs: &jobs,
             pods: &pods,
             conflicting_job,
@@ -91,47 +89,151 @@ pub async fn observe(
     client: &Client,
     world: &SharedWorld,
     queue: &Queue,
+    settings: &Settings,
     key: &Key,
 ) -> Result<Option<Seen>, ObserveError> {
     let Some(gathered) = world.lock().gather(key) else {
         return Ok(None);
     };
     let (task, jobs, pods) = gathered.unpack().map_err(ObserveError::Unpack)?;
-    let reader = Reader {
-        client,
-        world,
-        queue,
-        key,
-    };
     let mut seen = Seen {
         task,
+        defaults: Sought::NotNamed,
+        provider: Sought::NotNamed,
+        agent_configs: Vec::new(),
         workspace: Sought::NotNamed,
         secrets: BTreeMap::new(),
         dependencies: Vec::new(),
+        dependency_cycle: None,
+        is_awaited: gathered.is_awaited,
+        branch: None,
+        held_branches: gathered.held_branches,
+        token_expires: None,
         jobs,
         pods,
     };
     if seen.task.is_finished() {
         return Ok(Some(seen));
     }
-    reader.look_again_for_recorded(&mut seen).await?;
-    if seen.has_running_job() {
+    let reader = Reader {
+        client,
+        world,
+        queue,
+        key,
+    };
+    look_again_for_recorded(&reader, &mut seen).await?;
+    seen.token_expires = token_expires(&world.lock(), key, &seen.task);
+    // The token of a running agent is made anew before it expires, from what the Task names.
+    if seen.has_running_job() && seen.token_expires.is_none() {
         return Ok(Some(seen));
     }
-    seen.dependencies = world.lock().dependencies(key, &seen.task.spec.depends_on);
+    look_at_dependencies(world, key, &mut seen)?;
+    look_at_named(&reader, settings, &mut seen).await?;
+    let workspace = workspace_spec(&seen);
+    if let Some(wanted) = branch::wanted(&seen.task, workspace) {
+        seen.branch = Some(world.lock().branch(&wanted.lease, key, &seen.task));
+    }
+    Ok(Some(seen))
+}
+
+/// Its own Workspace, or the one that it names.
+fn workspace_spec(seen: &Seen) -> Option<&WorkspaceSpec> {
+    let named = seen.workspace.present().map(|workspace| &workspace.spec);
+    named.or(seen.task.spec.workspace.as_ref())
+}
+
+fn token_expires(world: &World, key: &Key, task: &Task) -> Option<Timestamp> {
+    let secret = names::token_secret(&key.name, task.metadata.uid.as_deref()?);
+    world.token_expires(&key.sibling(&secret))
+}
+
+fn look_at_dependencies(world: &SharedWorld, key: &Key, seen: &mut Seen) -> Result<(), ObserveError> {
+    let names = &seen.task.spec.depends_on;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let packed: Vec<_> = {
+        let world = world.lock();
+        seen.dependency_cycle = world.dependency_cycle(key);
+        names.iter().map(|name| world.dependency(key, name)).collect()
+    };
+    for (name, packed) in names.iter().zip(packed) {
+        let mut task = None;
+        if let Some(packed) = packed {
+            let succeeded = packed.succeeded.map(|task| task.unpack());
+            let succeeded = succeeded.transpose().map_err(ObserveError::Unpack)?;
+            let status = succeeded.and_then(|task| task.status).unwrap_or_default();
+            task = Some(DependencyTask {
+                uid: packed.uid.into(),
+                phase: packed.phase,
+                outputs: status.outputs,
+                results: status.results,
+            });
+        }
+        seen.dependencies.push(Dependency {
+            name: name.clone(),
+            task,
+        });
+    }
+    Ok(())
+}
+
+async fn look_at_named(reader: &Reader<'_>, settings: &Settings, seen: &mut Seen) -> Result<(), ReadError> {
+    seen.defaults = reader.defaults(&seen.task).await?;
     let spec = &seen.task.spec;
     if let Some(reference) = &spec.workspace_ref {
-        seen.workspace = reader.workspace(&reference.name).await?;
+        seen.workspace = reader.object(&reference.name).await?;
     }
-    let workspace = match &seen.workspace {
-        Sought::Present(workspace) => Some(&workspace.spec),
-        _ => spec.workspace.as_ref(),
-    };
-    for name in references::secrets(&seen.task, None, None, workspace, &[]) {
+    for name in references::agent_configs(&seen.task) {
+        let config = reader.object(name).await?;
+        seen.agent_configs.push((name.to_owned(), config));
+    }
+    let defaults = seen.defaults.present();
+    let agent_type = references::agent_type(&seen.task, defaults, settings.default_type.as_deref());
+    let provider = references::provider(&seen.task, defaults, agent_type.unwrap_or_default());
+    if let Some(name) = provider {
+        seen.provider = reader.object(name).await?;
+    }
+    let configs: Vec<&AgentConfig> = seen
+        .agent_configs
+        .iter()
+        .filter_map(|(_, config)| config.present())
+        .collect();
+    let secrets = references::secrets(
+        &seen.task,
+        defaults,
+        seen.provider.present(),
+        workspace_spec(seen),
+        &configs,
+    );
+    for name in secrets {
         let secret = reader.secret(&name).await?;
         seen.secrets.insert(name, secret);
     }
-    Ok(Some(seen))
+    Ok(())
+}
+
+/// The watches of Tasks, Jobs and pods run apart. A Task whose status names a Job or pod that is not
+/// in the world may be ahead of their watch, so that only the server knows whether it is gone.
+async fn look_again_for_recorded(reader: &Reader<'_>, seen: &mut Seen) -> Result<(), ReadError> {
+    let Some(status) = &seen.task.status else {
+        return Ok(());
+    };
+    if let (Some(name), Some(uid)) = (&status.job_name, &status.job_uid)
+        && !seen.jobs.iter().any(|job| job.uid().as_ref() == Some(uid))
+    {
+        let job: Option<Job> = reader.get("Job", name).await?;
+        seen.jobs
+            .extend(job.filter(|job| job.uid().as_ref() == Some(uid)));
+    }
+    if let (Some(name), Some(uid)) = (&status.pod_name, &status.pod_uid)
+        && !seen.pods.iter().any(|pod| pod.uid().as_ref() == Some(uid))
+    {
+        let pod: Option<Pod> = reader.get("Pod", name).await?;
+        seen.pods
+            .extend(pod.filter(|pod| pod.uid().as_ref() == Some(uid)));
+    }
+    Ok(())
 }
 
 impl Seen {
@@ -154,104 +256,6 @@ fn is_running(job: &Job) -> bool {
     !failed && job.metadata.deletion_timestamp.is_none()
 }
 
-/// Reads from the server what the world does not have.
-struct Reader<'a> {
-    client: &'a Client,
-    world: &'a SharedWorld,
-    queue: &'a Queue,
-    key: &'a Key,
-}
-
-impl Reader<'_> {
-    /// The watches of Tasks, Jobs and pods run apart. A Task whose status names a Job or pod that
-    /// is not in the world may be ahead of their watch, so that only the server knows whether it is
-    /// gone.
-    async fn look_again_for_recorded(&self, seen: &mut Seen) -> Result<(), ObserveError> {
-        let Some(status) = &seen.task.status else {
-            return Ok(());
-        };
-        if let (Some(name), Some(uid)) = (&status.job_name, &status.job_uid)
-            && !seen.jobs.iter().any(|job| job.uid().as_ref() == Some(uid))
-        {
-            let job: Option<Job> = self.get("Job", name).await?;
-            seen.jobs
-                .extend(job.filter(|job| job.uid().as_ref() == Some(uid)));
-        }
-        if let (Some(name), Some(uid)) = (&status.pod_name, &status.pod_uid)
-            && !seen.pods.iter().any(|pod| pod.uid().as_ref() == Some(uid))
-        {
-            let pod: Option<Pod> = self.get("Pod", name).await?;
-            seen.pods
-                .extend(pod.filter(|pod| pod.uid().as_ref() == Some(uid)));
-        }
-        Ok(())
-    }
-
-    /// A Workspace that the watch has not told of is looked for on the server, so that a Task
-    /// created together with it does not first say that it is missing.
-    async fn workspace(&self, name: &str) -> Result<Sought<Workspace>, ObserveError> {
-        let key = self.key.sibling(name);
-        let known = self.world.lock().workspace(&key);
-        match known {
-            Known::Present(workspace) => return Ok(Sought::Present(workspace)),
-            Known::Invalid(why) => return Ok(Sought::Invalid(why)),
-            Known::Unknown => {}
-        }
-        let Some(sent) = self.get::<Loose<Workspace>>("Workspace", name).await? else {
-            return Ok(Sought::Missing);
-        };
-        let wakes = self.world.lock().note_workspace(&sent);
-        self.wake(wakes);
-        let known = self.world.lock().workspace(&key);
-        Ok(match known {
-            Known::Present(workspace) => Sought::Present(workspace),
-            Known::Invalid(why) => Sought::Invalid(why),
-            Known::Unknown => Sought::Missing,
-        })
-    }
-
-    /// The keys of a Secret that have a value. The values are dropped here.
-    async fn secret(&self, name: &str) -> Result<Sought<Arc<SecretKeys>>, ObserveError> {
-        let key = self.key.sibling(name);
-        if let Some(keys) = self.world.lock().secret_keys(&key) {
-            return Ok(Sought::Present(keys));
-        }
-        let Some(mut secret) = self.get::<Secret>("Secret", name).await? else {
-            return Ok(Sought::Missing);
-        };
-        let data = secret.data.take().unwrap_or_default();
-        let filled = data.into_iter().filter(|(_, value)| !value.0.is_empty());
-        let keys: Arc<SecretKeys> = Arc::new(filled.map(|(key, _)| key).collect());
-        let wakes = self.world.lock().note_secret(&secret, Arc::clone(&keys));
-        self.wake(wakes);
-        Ok(Sought::Present(keys))
-    }
-
-    /// Other Tasks may have been waiting for what this round has found; this Task is seen to.
-    fn wake(&self, wakes: Vec<Wake>) {
-        for (key, urgency) in wakes {
-            if key != *self.key {
-                self.queue.wake(&key, urgency);
-            }
-        }
-    }
-
-    async fn get<K>(&self, kind: &'static str, name: &str) -> Result<Option<K>, ObserveError>
-    where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-    {
-        let api: Api<K> = Api::namespaced(self.client.clone(), &self.key.namespace);
-        api.get_opt(name).await.map_err(|source| ObserveError::Get {
-            kind,
-            key: self.key.sibling(name),
-            source: Box::new(source),
-        })
-    }
-}
-
 /// Why a Task could not be observed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
@@ -259,11 +263,6 @@ pub enum ObserveError {
     #[error("failed to read what was kept of the Task")]
     Unpack(#[source] serde_json::Error),
     /// The server did not answer as it should.
-    #[error("failed to get {kind} `{key}`")]
-    Get {
-        kind: &'static str,
-        key: Key,
-        #[source]
-        source: Box<kube::Error>,
-    },
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }

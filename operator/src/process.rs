@@ -22,7 +22,7 @@ use crate::cli::{LogFormat, LogOptions, RunOptions};
 
 /// Where a pod finds its own namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-/// The Lease's namespace outside of a cluster.
+/// The namespace of Leases outside of a cluster.
 const DEFAULT_NAMESPACE: &str = "axon-system";
 /// How long a connection may take to be there.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -92,11 +92,13 @@ async fn lead(
 ) -> anyhow::Result<()> {
     let identity = identity();
     let config = Config {
-        settings: options.settings(),
+        settings: options.settings(own_namespace),
         watch_namespace: options.watch_namespace.clone(),
         concurrency: options.concurrency,
         instance: identity.clone(),
+        github_api_url: options.github_api_url.clone(),
     };
+    let namespace = config.settings.lease_namespace.clone();
     let client = client().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, "started");
     tokio::select! {
@@ -107,7 +109,6 @@ async fn lead(
         metrics.leader.set(1);
         return controllers::run_observed(client, config, metrics, ready, shutdown.begun()).await;
     }
-    let namespace = options.lease.lease_namespace.unwrap_or_else(own_namespace);
     let election = Election::new(client.clone(), &namespace, &options.lease.lease_name, identity);
     // A replica that stands by is as ready as it can be.
     ready.send_replace(true);

@@ -53,14 +53,18 @@ pub async fn round(applier: &Applier, settings: &Settings, key: &Key) -> Ended {
 }
 
 async fn attempt(applier: &Applier, settings: &Settings, key: &Key) -> Result<Ended, RoundError> {
-    let observed = observe(&applier.client, &applier.world, &applier.queue, key).await?;
-    let Some(seen) = observed else {
+    let look = || observe(&applier.client, &applier.world, &applier.queue, settings, key);
+    let Some(seen) = look().await? else {
         return Ok(done(None));
     };
     let plan = seen.decide(settings, Timestamp::now(), None);
     let result = apply_all(applier, key, &seen, &plan).await?;
     let Applied::Refused(obstacle) = result else {
         return Ok(ended(&result, &plan));
+    };
+    // The steps before the one that was refused are done, such as taking the branch.
+    let Some(seen) = look().await? else {
+        return Ok(done(None));
     };
     let plan = seen.decide(settings, Timestamp::now(), Some(&obstacle));
     let result = apply_all(applier, key, &seen, &plan).await?;

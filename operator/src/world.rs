@@ -3,31 +3,39 @@
 //! Synchronous and without a client. Each event goes in and the Tasks that it concerns come out;
 //! indexes answer which those are, so that no event costs more with more Tasks.
 
+mod branches;
 mod children;
 mod index;
 mod lean;
+mod objects;
 mod packed;
+mod secrets;
 mod shelf;
+mod tasks;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axon_api::{Phase, Task, Workspace};
-use axon_plan::{Dependency, DependencyTask, SecretKeys};
+use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, Workspace};
+use axon_plan::LeaseSeen;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::core::PartialObjectMeta;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Resource;
 use kube::runtime::watcher::Event;
-use kube::{Resource, ResourceExt};
 
+use self::branches::Branches;
 use self::children::{Child, Children};
 use self::index::{Index, Named};
 pub use self::lean::{LeanJob, LeanPod, Loose};
+use self::objects::Objects;
+pub(crate) use self::objects::{DEFAULTS, Object};
 use self::packed::Packed;
-use self::shelf::{Put, Shelf};
+use self::secrets::{SecretFacts, TokenFacts};
+use self::shelf::Shelf;
+use self::tasks::TaskFacts;
 use crate::key::Key;
 use crate::metrics::Census;
-use crate::queue::Urgency;
+use crate::queue::{Queue, Urgency};
 
 /// A Task to look at.
 pub type Wake = (Key, Urgency);
@@ -55,41 +63,40 @@ impl SharedWorld {
 #[derive(Default)]
 pub struct World {
     tasks: Shelf<TaskFacts>,
-    workspaces: Shelf<WorkspaceFacts>,
+    workspaces: Objects<Workspace>,
+    agent_configs: Objects<AgentConfig>,
+    agent_providers: Objects<AgentProvider>,
+    defaults: Objects<TaskDefaults>,
+    /// Namespaces that had no TaskDefaults when the server was asked, with the newest version of
+    /// their Tasks that was known before.
+    without_defaults: HashMap<Arc<str>, u64>,
     secrets: Shelf<SecretFacts>,
+    tokens: Shelf<TokenFacts>,
+    branches: Branches,
     jobs: Children<LeanJob>,
     pods: Children<LeanPod>,
     /// Pods that had ended when they went, by the UID of their Task, which has not ended: a round
     /// may not have seen their end, and what they reported is nowhere else.
     departed: HashMap<Box<str>, Vec<Packed<Pod>>>,
     /// Which Tasks name an object.
-    named_by_tasks: Index,
-    /// Which Workspaces name a Secret.
-    named_by_workspaces: Index,
+    named_by_tasks: Index<Key>,
+    /// Which other objects name an object.
+    named_by_objects: Index<Named>,
     /// Which Task has a UID.
     uids: HashMap<Box<str>, Key>,
+    /// Whether Leases of Tasks that are not known are swept.
+    sweeps: bool,
+    errands: Errands,
     census: Census,
 }
 
-#[derive(Debug)]
-struct TaskFacts {
-    packed: Packed<Task>,
-    phase: Option<Phase>,
-    names: Vec<Named>,
-}
-
-#[derive(Debug)]
-struct WorkspaceFacts {
-    /// The Workspace, or why it cannot be read.
-    packed: Result<Packed<Workspace>, String>,
-    names: Vec<Named>,
-}
-
-/// A Secret, of which the watch tells only that it is there.
-#[derive(Debug, Default)]
-struct SecretFacts {
-    /// Its keys, once they were asked for.
-    keys: Option<Arc<SecretKeys>>,
+/// What has to be seen to beside Tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Errands {
+    /// AgentProviders of which it has to be found out whether they are ready.
+    pub providers: Arc<Queue>,
+    /// Leases of branches whose holder is not known, by their name.
+    pub leases: Arc<Queue>,
 }
 
 /// What is known of a named object.
@@ -109,6 +116,10 @@ pub struct Gathered {
     task: Packed<Task>,
     jobs: Vec<Packed<Job>>,
     pods: Vec<Packed<Pod>>,
+    /// The Leases that it holds.
+    pub held_branches: Vec<LeaseSeen>,
+    /// Whether a Task that has not ended needs what this one produced.
+    pub is_awaited: bool,
 }
 
 impl Gathered {
@@ -122,7 +133,6 @@ impl Gathered {
     }
 }
 
-/// What a round asks.
 impl World {
     /// What is known of a Task; `None` when there is none at `key`.
     pub fn gather(&self, key: &Key) -> Option<Gathered> {
@@ -131,7 +141,14 @@ impl World {
             task: task.value.packed.clone(),
             jobs: self.jobs.of(&task.uid),
             pods: self.pods_of(&task.uid),
+            held_branches: self.held_branches(&task.uid),
+            is_awaited: self.is_awaited(key),
         })
+    }
+
+    /// The queues of what has to be seen to beside Tasks.
+    pub fn errands(&self) -> Errands {
+        self.errands.clone()
     }
 
     fn pods_of(&self, task_uid: &str) -> Vec<Packed<Pod>> {
@@ -140,145 +157,15 @@ impl World {
         pods
     }
 
-    /// The Workspace at `key`.
-    pub fn workspace(&self, key: &Key) -> Known<Workspace> {
-        let Some(entry) = self.workspaces.get(key) else {
-            return Known::Unknown;
-        };
-        let unpacked = match &entry.value.packed {
-            Ok(packed) => packed.unpack().map_err(|error| error.to_string()),
-            Err(why) => Err(why.clone()),
-        };
-        match unpacked {
-            Ok(workspace) => Known::Present(workspace),
-            Err(why) => Known::Invalid(why),
-        }
-    }
-
-    /// The keys of the Secret at `key`, when they were asked for in its present version.
-    pub fn secret_keys(&self, key: &Key) -> Option<Arc<SecretKeys>> {
-        self.secrets.get(key)?.value.keys.clone()
-    }
-
-    /// The Tasks with these names beside the Task at `key`, in the order of the names.
-    pub fn dependencies(&self, key: &Key, names: &[String]) -> Vec<Dependency> {
-        names
-            .iter()
-            .map(|name| Dependency {
-                name: name.clone(),
-                task: self.tasks.get(&key.sibling(name)).map(|entry| DependencyTask {
-                    uid: entry.uid.to_string(),
-                    phase: entry.value.phase,
-                    ..DependencyTask::default()
-                }),
-            })
-            .collect()
-    }
-
-    /// A Task without a Job that has not ended is urgent.
-    fn wake(&self, key: &Key) -> Option<Wake> {
-        let entry = self.tasks.get(key)?;
-        let ended = entry.value.phase.is_some_and(Phase::is_final);
-        let urgency = if ended || self.jobs.has(&entry.uid) {
-            Urgency::Normal
-        } else {
-            Urgency::Urgent
-        };
-        Some((key.clone(), urgency))
-    }
-
-    fn wake_all<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<Wake> {
-        keys.into_iter().filter_map(|key| self.wake(key)).collect()
-    }
-
-    fn wake_owner(&self, uid: &str) -> Option<Wake> {
-        self.wake(self.uids.get(uid)?)
-    }
-}
-
-/// What the watches tell.
-impl World {
-    /// Takes in an event about a Task.
-    pub fn on_task(&mut self, event: Event<Loose<Task>>) -> Vec<Wake> {
-        match event {
-            Event::Apply(task) | Event::InitApply(task) => self.put_task(&task),
-            Event::Delete(task) => self.remove_task(&Key::of(&task), task.meta().uid.as_deref()),
-            Event::Init => {
-                self.tasks.begin_listing();
-                Vec::new()
-            }
-            Event::InitDone => {
-                let gone = self.tasks.end_listing();
-                gone.into_iter()
-                    .flat_map(|(key, entry)| self.forget_task(&key, &entry))
-                    .collect()
-            }
-        }
-    }
-
-    /// Takes in an event about a Workspace.
-    pub fn on_workspace(&mut self, event: Event<Loose<Workspace>>) -> Vec<Wake> {
-        match event {
-            Event::Apply(workspace) | Event::InitApply(workspace) => self.put_workspace(&workspace),
-            Event::Delete(workspace) => {
-                let key = Key::of(&workspace);
-                let gone = self.workspaces.remove(&key, workspace.meta().uid.as_deref());
-                gone.map_or_else(Vec::new, |entry| self.forget_workspace(&key, &entry))
-            }
-            Event::Init => {
-                self.workspaces.begin_listing();
-                Vec::new()
-            }
-            Event::InitDone => {
-                let gone = self.workspaces.end_listing();
-                gone.into_iter()
-                    .flat_map(|(key, entry)| self.forget_workspace(&key, &entry))
-                    .collect()
-            }
-        }
-    }
-
-    /// Takes in an event about a Secret.
-    pub fn on_secret(&mut self, event: Event<PartialObjectMeta<Secret>>) -> Vec<Wake> {
-        match event {
-            Event::Apply(secret) | Event::InitApply(secret) => {
-                // Run Secrets are the operator's own: many, and named by nobody.
-                if secret.labels().contains_key(axon_api::labels::TASK_UID) {
-                    return Vec::new();
-                }
-                let key = Key::of(&secret);
-                match self
-                    .secrets
-                    .put(key.clone(), secret.meta(), SecretFacts::default())
-                {
-                    Put::Known => Vec::new(),
-                    Put::Changed(_) => self.wake_users_of_secret(key),
-                }
-            }
-            Event::Delete(secret) => {
-                let key = Key::of(&secret);
-                match self.secrets.remove(&key, secret.meta().uid.as_deref()) {
-                    Some(_) => self.wake_users_of_secret(key),
-                    None => Vec::new(),
-                }
-            }
-            Event::Init => {
-                self.secrets.begin_listing();
-                Vec::new()
-            }
-            Event::InitDone => {
-                let gone = self.secrets.end_listing();
-                gone.into_iter()
-                    .flat_map(|(key, _)| self.wake_users_of_secret(key))
-                    .collect()
-            }
-        }
-    }
-
     /// Takes in an event about a Job.
     pub fn on_job(&mut self, event: Event<LeanJob>) -> Vec<Wake> {
         let owners = self.jobs.on(event);
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
+    }
+
+    /// The server has this Job of a Task.
+    pub fn note_job(&mut self, job: Job) {
+        self.jobs.note(&job.into());
     }
 
     /// Takes in an event about a pod.
@@ -289,52 +176,7 @@ impl World {
         let owners = self.pods.on(event);
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
     }
-}
 
-/// What the operator wrote or read itself, ahead of the watch.
-impl World {
-    /// The server answered a write with this Task. It is kept when it is newer than what the watch
-    /// has told; a Task that is gone meanwhile does not come back.
-    pub fn note_task(&mut self, task: &Loose<Task>) -> Vec<Wake> {
-        let key = Key::of(task);
-        let same = self
-            .tasks
-            .get(&key)
-            .is_some_and(|entry| task.meta().uid.as_deref() == Some(&*entry.uid));
-        if same { self.put_task(task) } else { Vec::new() }
-    }
-
-    /// The server has this Job of a Task.
-    pub fn note_job(&mut self, job: Job) {
-        self.jobs.note(&job.into());
-    }
-
-    /// The server has this Workspace.
-    pub fn note_workspace(&mut self, workspace: &Loose<Workspace>) -> Vec<Wake> {
-        self.put_workspace(workspace)
-    }
-
-    /// The server has this Secret, with these keys.
-    pub fn note_secret(&mut self, secret: &Secret, keys: Arc<SecretKeys>) -> Vec<Wake> {
-        let key = Key::of(secret);
-        let put = self
-            .secrets
-            .put(key.clone(), secret.meta(), SecretFacts::default());
-        // The watch may have told of a newer version, of which these may not be the keys.
-        let version = secret.meta().resource_version.as_deref();
-        if let Some(entry) = self.secrets.get_mut(&key)
-            && entry.is_version(version)
-        {
-            entry.value.keys = Some(keys);
-        }
-        match put {
-            Put::Known => Vec::new(),
-            Put::Changed(_) => self.wake_users_of_secret(key),
-        }
-    }
-}
-
-impl World {
     /// Keeps a pod that has ended, until its Task has ended too.
     fn keep_end(&mut self, pod: &LeanPod) {
         let Some(uid) = pod.task_uid().filter(|_| pod.has_ended()) else {
@@ -349,151 +191,26 @@ impl World {
             Err(error) => tracing::warn!(pod = %Key::of(pod), %error, "the pod's end cannot be kept"),
         }
     }
-
-    fn put_task(&mut self, sent: &Loose<Task>) -> Vec<Wake> {
-        let key = Key::of(sent);
-        if self.tasks.knows(&key, sent.meta()) {
-            return Vec::new();
-        }
-        let (task, packed) = match read_task(sent) {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(task = %key, %error, "the Task cannot be read");
-                return self.remove_task(&key, None);
-            }
-        };
-        let names = if task.is_finished() {
-            Vec::new()
-        } else {
-            names_of_task(&key, &task)
-        };
-        let phase = task.phase();
-        let uid = task.meta().uid.as_deref().unwrap_or_default();
-        let facts = TaskFacts {
-            packed,
-            phase,
-            names: names.clone(),
-        };
-        let Put::Changed(before) = self.tasks.put(key.clone(), task.meta(), facts) else {
-            return Vec::new();
-        };
-        let names_before = before.as_ref().map_or(&[][..], |entry| &entry.value.names);
-        self.named_by_tasks.replace(&key, names_before, &names);
-        if let Some(before) = &before
-            && *before.uid != *uid
-        {
-            self.uids.remove(&before.uid);
-        }
-        self.uids.insert(uid.into(), key.clone());
-        if phase.is_some_and(Phase::is_final) {
-            self.departed.remove(uid);
-        }
-        let phase_before = before.as_ref().map(|entry| entry.value.phase);
-        if let Some(phase) = phase_before {
-            self.census.leave(phase);
-        }
-        self.census.enter(phase);
-        let mut wakes: Vec<Wake> = self.wake(&key).into_iter().collect();
-        if phase_before != Some(phase) {
-            wakes.extend(self.wake_all(self.named_by_tasks.users(&Named::Task(key))));
-        }
-        wakes
-    }
-
-    fn remove_task(&mut self, key: &Key, uid: Option<&str>) -> Vec<Wake> {
-        let gone = self.tasks.remove(key, uid);
-        gone.map_or_else(Vec::new, |entry| self.forget_task(key, &entry))
-    }
-
-    fn forget_task(&mut self, key: &Key, entry: &shelf::Entry<TaskFacts>) -> Vec<Wake> {
-        self.named_by_tasks.replace(key, &entry.value.names, &[]);
-        self.uids.remove(&entry.uid);
-        self.departed.remove(&entry.uid);
-        self.census.leave(entry.value.phase);
-        self.wake_all(self.named_by_tasks.users(&Named::Task(key.clone())))
-    }
-
-    fn put_workspace(&mut self, sent: &Loose<Workspace>) -> Vec<Wake> {
-        let key = Key::of(sent);
-        let (packed, names) = match read_workspace(sent) {
-            Ok((workspace, packed)) => {
-                let secret = workspace.spec.secret_ref.as_ref();
-                let names = secret.map(|secret| Named::Secret(key.sibling(&secret.name)));
-                (Ok(packed), names.into_iter().collect())
-            }
-            Err(error) => {
-                tracing::warn!(workspace = %key, %error, "the Workspace cannot be read");
-                (Err(error.to_string()), Vec::new())
-            }
-        };
-        let facts = WorkspaceFacts {
-            packed,
-            names: Vec::clone(&names),
-        };
-        let Put::Changed(before) = self.workspaces.put(key.clone(), sent.meta(), facts) else {
-            return Vec::new();
-        };
-        let names_before = before.as_ref().map_or(&[][..], |entry| &entry.value.names);
-        self.named_by_workspaces.replace(&key, names_before, &names);
-        self.wake_all(self.named_by_tasks.users(&Named::Workspace(key)))
-    }
-
-    fn forget_workspace(&mut self, key: &Key, entry: &shelf::Entry<WorkspaceFacts>) -> Vec<Wake> {
-        self.named_by_workspaces.replace(key, &entry.value.names, &[]);
-        self.wake_all(self.named_by_tasks.users(&Named::Workspace(key.clone())))
-    }
-
-    fn wake_users_of_secret(&self, key: Key) -> Vec<Wake> {
-        let secret = Named::Secret(key);
-        let mut tasks: BTreeSet<&Key> = self.named_by_tasks.users(&secret).collect();
-        for workspace in self.named_by_workspaces.users(&secret) {
-            tasks.extend(self.named_by_tasks.users(&Named::Workspace(workspace.clone())));
-        }
-        self.wake_all(tasks)
-    }
 }
 
-/// Reads a Task and packs it. A finished one never starts again, so that its prompt, of up to 1 MiB,
-/// is not needed.
-fn read_task(sent: &Loose<Task>) -> serde_json::Result<(Task, Packed<Task>)> {
-    let packed = Packed::new(sent)?;
-    let mut task: Task = packed.unpack()?;
-    if !task.is_finished() {
-        return Ok((task, packed));
+/// The absence of TaskDefaults, which is the usual case, is not asked for again for each Task.
+impl World {
+    /// Whether the server, asked after `task` was there, had no TaskDefaults in its namespace.
+    pub(crate) fn has_no_defaults(&self, key: &Key, task: &Task) -> bool {
+        let asked = self.without_defaults.get(&key.namespace);
+        asked.is_some_and(|asked| shelf::version(task.meta()).is_some_and(|version| version <= *asked))
     }
-    task.spec.prompt = String::new();
-    task.spec.pod_overrides = None;
-    let packed = Packed::new(&task)?;
-    Ok((task, packed))
-}
 
-fn read_workspace(sent: &Loose<Workspace>) -> serde_json::Result<(Workspace, Packed<Workspace>)> {
-    let packed = Packed::new(sent)?;
-    let workspace = packed.unpack()?;
-    Ok((workspace, packed))
-}
-
-/// The objects whose change may concern a Task that has not ended.
-fn names_of_task(key: &Key, task: &Task) -> Vec<Named> {
-    let spec = &task.spec;
-    let credentials = spec
-        .credentials
-        .as_ref()
-        .and_then(|credentials| credentials.secret_ref.as_ref());
-    let inline = spec
-        .workspace
-        .as_ref()
-        .and_then(|workspace| workspace.secret_ref.as_ref());
-    let mut names: Vec<Named> = [credentials, inline]
-        .into_iter()
-        .flatten()
-        .map(|secret| Named::Secret(key.sibling(&secret.name)))
-        .collect();
-    if let Some(workspace) = &spec.workspace_ref {
-        names.push(Named::Workspace(key.sibling(&workspace.name)));
+    /// The newest version of a Task that is known. Versions of all kinds of one group grow together.
+    pub(crate) fn newest_task(&self) -> u64 {
+        self.tasks.newest()
     }
-    names.extend(spec.depends_on.iter().map(|name| Named::Task(key.sibling(name))));
-    names
+
+    /// The server was asked when `newest` was known, and has no TaskDefaults in the namespace.
+    pub(crate) fn note_no_defaults(&mut self, namespace: &Arc<str>, newest: u64) {
+        let asked = self.without_defaults.entry(Arc::clone(namespace)).or_default();
+        *asked = newest.max(*asked);
+    }
 }
 
 /// The UID of the Task that a Job belongs to: that of its controller.

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use axon_api::{Phase, Task, TaskSpec, TaskStatus};
-use axon_operator::apply::{Applied, Applier, ApplyError, Obstacle};
+use axon_operator::apply::{Applied, Applier, ApplyError, LeaseHome, Obstacle};
+use axon_operator::github_app::GitHub;
 use axon_operator::metrics::Metrics;
 use axon_operator::notices::notices;
 use axon_operator::queue::Queue;
@@ -65,6 +66,8 @@ fn applier(client: Client) -> Applier {
         queue: Arc::new(Queue::default()),
         notices,
         metrics: Metrics::default(),
+        github: GitHub::default(),
+        leases: LeaseHome::new("axon-system"),
     }
 }
 

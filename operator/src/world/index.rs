@@ -1,26 +1,41 @@
 //! Who names an object.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::key::Key;
 
 /// An object that others name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Named {
     Task(Key),
     Workspace(Key),
+    AgentConfig(Key),
+    AgentProvider(Key),
     Secret(Key),
+    /// The TaskDefaults of a namespace.
+    Defaults(Arc<str>),
+    /// What the TaskDefaults of a namespace name for Tasks without credentials and provider.
+    DefaultCredentials(Arc<str>),
 }
 
 /// Which objects name an object: answered without looking at all of them.
-#[derive(Debug, Default)]
-pub(crate) struct Index {
-    users: HashMap<Named, BTreeSet<Key>>,
+#[derive(Debug)]
+pub(crate) struct Index<U> {
+    users: HashMap<Named, BTreeSet<U>>,
 }
 
-impl Index {
+impl<U> Default for Index<U> {
+    fn default() -> Self {
+        Self {
+            users: HashMap::new(),
+        }
+    }
+}
+
+impl<U: Clone + Ord> Index<U> {
     /// From now on `user` names `after` instead of `before`.
-    pub(crate) fn replace(&mut self, user: &Key, before: &[Named], after: &[Named]) {
+    pub(crate) fn replace(&mut self, user: &U, before: &[Named], after: &[Named]) {
         for named in before {
             if after.contains(named) {
                 continue;
@@ -38,7 +53,7 @@ impl Index {
     }
 
     /// Those who name `named`.
-    pub(crate) fn users(&self, named: &Named) -> impl Iterator<Item = &Key> {
+    pub(crate) fn users(&self, named: &Named) -> impl Iterator<Item = &U> {
         self.users.get(named).into_iter().flatten()
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Shelf<V> {
     entries: HashMap<Key, Entry<V>>,
     /// Counts the complete listings, to tell at the end of one what it did not have.
     listing: u32,
+    /// The newest version of any of them.
+    newest: u64,
 }
 
 /// One object.
@@ -44,6 +46,7 @@ impl<V> Default for Shelf<V> {
         Self {
             entries: HashMap::new(),
             listing: 0,
+            newest: 0,
         }
     }
 }
@@ -89,7 +92,13 @@ impl<V> Shelf<V> {
             listing: self.listing,
             value,
         };
+        self.newest = self.newest.max(entry.version.unwrap_or_default());
         Put::Changed(self.entries.insert(key, entry))
+    }
+
+    /// The newest version of any object that was ever put here; 0 when none has had a number.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// Takes away the object with this key and UID; another object of the same name stays.
@@ -117,7 +126,7 @@ impl<V> Shelf<V> {
 
 /// Versions of one kind are the revisions of the store behind the server, which grow. Kubernetes
 /// promises since 1.35 that they can be compared as numbers, and did so before.
-fn version(metadata: &ObjectMeta) -> Option<u64> {
+pub(crate) fn version(metadata: &ObjectMeta) -> Option<u64> {
     metadata.resource_version.as_deref()?.parse().ok()
 }
 

@@ -1,0 +1,103 @@
+//! One round for one pipeline: observe, plan, apply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axon_plan::Settings;
+use axon_plan::pipeline::PipelinePlan;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+
+use super::apply::{Applied, Applier, ApplyError};
+use super::observe::{ObserveError, observe};
+use super::wakes::Wakes;
+use crate::key::Key;
+use crate::notices::Notices;
+use crate::queue::Next;
+
+/// How long to wait before what is otherwise by now is looked at again.
+const CATCH_UP: Duration = Duration::from_millis(50);
+/// How long to wait after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How many decisions are made in one round at most, each upon what the one before has brought.
+const MOST_DECISIONS: usize = 4;
+
+/// What rounds are done with.
+pub(super) struct Round {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) notices: Notices,
+    pub(super) wakes: Arc<Wakes>,
+}
+
+/// Why a round failed.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+impl Round {
+    /// Does one round for the pipeline at `key`.
+    pub(super) async fn run(&self, key: &Key) -> Next {
+        match self.attempt(key).await {
+            Ok(next) => next,
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::warn!(
+                    pipeline = %key,
+                    error = format!("{error:#}"),
+                    "a round failed and will be tried again"
+                );
+                Next::Retry(AFTER_FAILURE)
+            }
+        }
+    }
+
+    async fn attempt(&self, key: &Key) -> Result<Next, RoundError> {
+        let mut refused = None;
+        let mut is_waited_for = false;
+        for _ in 0..MOST_DECISIONS {
+            let Some(seen) = observe(&self.client, key).await? else {
+                return Ok(Next::Wait(None));
+            };
+            if let Some(workspace) = seen.missing_workspace()
+                && !std::mem::replace(&mut is_waited_for, true)
+            {
+                // It may have appeared since it was looked for, so it is looked for again.
+                self.wakes.when_workspace_appears(key, workspace);
+                continue;
+            }
+            let plan = seen.decide(&self.settings, Timestamp::now(), refused.as_deref());
+            tracing::debug!(pipeline = %key, steps = plan.steps.len(), why = plan.why, "planned");
+            let applier = Applier {
+                client: &self.client,
+                notices: &self.notices,
+                pipeline: &seen.pipeline,
+                task_ended: seen.task_ended(),
+            };
+            match apply_all(&applier, &plan).await? {
+                Applied::Done if plan.wake == Some(Duration::ZERO) => refused = None,
+                Applied::Done => return Ok(Next::Wait(plan.wake)),
+                // What was refused is decided upon once; a second refusal waits its time.
+                Applied::Refused(why) if refused.is_none() => refused = Some(why),
+                Applied::Stale | Applied::Refused(_) => return Ok(Next::Retry(CATCH_UP)),
+            }
+        }
+        Ok(Next::Retry(CATCH_UP))
+    }
+}
+
+/// Does the steps in order and stops at the first that is not simply done.
+async fn apply_all(applier: &Applier<'_>, plan: &PipelinePlan) -> Result<Applied, ApplyError> {
+    for step in &plan.steps {
+        match applier.apply(&plan.status, step).await? {
+            Applied::Done => {}
+            stop => return Ok(stop),
+        }
+    }
+    Ok(Applied::Done)
+}
