@@ -6,6 +6,8 @@
 //! | plugins | a directory each, named by `--plugin-dir`; skills and sub-agents are called `PLUGIN:NAME` |
 //! | MCP servers | a file named by `--mcp-config`, beside those of the repository; all three transports |
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json as value};
 
 use crate::environment::{folder_below_home, given};
@@ -83,29 +85,31 @@ fn mcp_servers(servers: &[McpServer]) -> Value {
 }
 
 fn mcp_server(transport: &McpTransport) -> Value {
-    let literals = |map: &std::collections::BTreeMap<String, String>| -> Map<String, Value> {
+    let values = |map: &BTreeMap<String, String>, literal: fn(&str) -> String| -> Map<String, Value> {
         map.iter()
             .map(|(name, text)| (name.clone(), literal(text).into()))
             .collect()
     };
+    // Of headers the CLI replaces the variables twice: when it reads the file and at each request.
+    let header = |text: &str| literal(&literal(text));
     match transport {
         McpTransport::Stdio { command, args, env } => value!({
             "type": "stdio",
             "command": literal(command),
             "args": args.iter().map(|text| literal(text)).collect::<Vec<_>>(),
-            "env": literals(env),
+            "env": values(env, literal),
         }),
         McpTransport::Http { url, headers } => {
-            value!({"type": "http", "url": literal(url), "headers": literals(headers)})
+            value!({"type": "http", "url": literal(url), "headers": values(headers, header)})
         }
         McpTransport::Sse { url, headers } => {
-            value!({"type": "sse", "url": literal(url), "headers": literals(headers)})
+            value!({"type": "sse", "url": literal(url), "headers": values(headers, header)})
         }
     }
 }
 
 /// `text` as the CLI must find it to take it as it is: it replaces `${NAME}` by a variable and
-/// `${NAME:-DEFAULT}` by the default where there is no such variable, once.
+/// `${NAME:-DEFAULT}` by the default where there is no such variable.
 fn literal(text: &str) -> String {
     text.replace("${", "${AXON_DOLLAR_SIGN:-$}{")
 }

@@ -145,14 +145,16 @@ fn mcp_server(server: &McpServer) -> (String, Value) {
     (server.name.clone(), transport)
 }
 
+/// Variables and headers. Of them the CLI replaces the variables a second time when it starts the
+/// server, and takes `\$` for a dollar sign then.
 fn literals(map: &BTreeMap<String, String>) -> Map<String, Value> {
     map.iter()
-        .map(|(name, text)| (name.clone(), literal(text).into()))
+        .map(|(name, text)| (name.clone(), literal(&text.replace('$', "\\$")).into()))
         .collect()
 }
 
 /// `text` as the CLI must find it to take it as it is: it replaces `$NAME` and `${NAME}` by a
-/// variable and `${NAME:-DEFAULT}` by the default where there is no such variable, once.
+/// variable and `${NAME:-DEFAULT}` by the default where there is no such variable.
 fn literal(text: &str) -> String {
     text.replace('$', "${AXON_DOLLAR_SIGN:-$}")
 }
@@ -187,7 +189,7 @@ mod tests {
             settings["mcpServers"],
             value!({
                 "far": {
-                    "headers": {"Authorization": "Bearer s${AXON_DOLLAR_SIGN:-$}HOME"},
+                    "headers": {"Authorization": "Bearer s\\${AXON_DOLLAR_SIGN:-$}HOME"},
                     "httpUrl": "https://mcp.example.com/mcp",
                     "trust": true,
                 },
@@ -216,11 +218,10 @@ mod tests {
             let launch = testing::set_up(&Gemini, &[], &testing::with_server("s", &value, &name, &value));
             let settings: Value = serde_json::from_str(file(&launch, SETTINGS)).expect("JSON");
             let server = &settings["mcpServers"]["s"];
-            for found in [&server["args"][0], &server["env"][&name]] {
-                let text = found.as_str().expect("text");
-                prop_assert_eq!(expanded(text), value.clone());
-                prop_assert_eq!(text.matches('$').count(), 2 * value.matches('$').count());
-            }
+            let argument = server["args"][0].as_str().expect("text");
+            let variable = server["env"][&name].as_str().expect("text");
+            prop_assert_eq!(expanded(argument), value.clone());
+            prop_assert_eq!(expanded(variable).replace("\\$", "$"), value);
         }
     }
 }
