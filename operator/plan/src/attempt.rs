@@ -7,12 +7,14 @@
 
 use std::time::Duration;
 
-use axon_api::Phase;
+use axon_api::{Phase, labels};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use crate::again::{self, RETRY_BACKOFF};
+use crate::branch::{self, Turn};
 use crate::conditions::{self, Verdict};
 use crate::draft::{Draft, whole_seconds};
 use crate::effective;
@@ -21,15 +23,12 @@ use crate::job;
 use crate::observed::Observed;
 use crate::plan::{Plan, Step};
 use crate::progress::{self, Cause, Progress, Retry};
-use crate::requirements;
-use crate::retry;
+use crate::requirements::{self, Blocked};
 use crate::start;
 use crate::token;
 
 /// The Job is made and has no pod yet.
 pub(crate) const JOB_CREATED: &str = "JobCreated";
-/// The attempt failed before the agent started, and another one follows.
-pub(crate) const RETRY_BACKOFF: &str = "RetryBackoff";
 /// The node of the running pod is not heard from.
 pub(crate) const NODE_UNREACHABLE: &str = "NodeUnreachable";
 /// The Task was cancelled and its pod is on its way out.
@@ -71,7 +70,7 @@ pub(crate) fn job_named<'a>(observed: &'a Observed<'_>, name: &str) -> Option<&'
 }
 
 /// Follows an attempt of which no pod was let go yet.
-pub(crate) fn follow_unrecorded(draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> Plan {
+pub(crate) fn follow_unrecorded(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> Plan {
     let Some(job) = job else {
         // Nothing was let go, so the same attempt may have its Job once more. A Job that is only
         // not observed yet is as good.
@@ -84,6 +83,14 @@ pub(crate) fn follow_unrecorded(draft: Draft<'_, '_>, number: i32, job: Option<&
     if draft.is_cancelled() {
         return cancelled(draft);
     }
+    if !branch::is_proven(draft.observed.task.status.as_ref()) {
+        // The Job is found, but it is not known that its Task has the branch yet.
+        match branch_of_found_job(draft.observed) {
+            Ok(Turn::Granted) => {}
+            Ok(Turn::Take(step)) => draft.before_status(step),
+            Ok(Turn::Wait(blocked)) | Err(blocked) => return start::wait_or_fail(draft, number, &blocked),
+        }
+    }
     if job.metadata.deletion_timestamp.is_some() {
         return draft.finish("waits until the Job that is being deleted is gone");
     }
@@ -92,7 +99,7 @@ pub(crate) fn follow_unrecorded(draft: Draft<'_, '_>, number: i32, job: Option<&
         let said = failure.message.as_deref().unwrap_or("no cause was given");
         let cause = Cause::new(word, format!("the Job failed before its pod was let go: {said}"));
         let at = failure.last_transition_time.as_ref().map(|time| time.0);
-        return retry_or_fail(draft, number, job_or_now(at, job), &cause, Retry::Allowed);
+        return again::before_start(draft, number, job_or_now(at, job), &cause, Retry::Allowed);
     }
     if let Some(pod) = pod_to_let_go(draft.observed, job) {
         return let_go(draft, number, job, pod);
@@ -118,6 +125,15 @@ fn let_go(mut draft: Draft<'_, '_>, number: i32, job: &Job, pod: &Pod) -> Plan {
     draft.after_status(Step::RemoveStartGate { pod: name, uid });
     wake_for_start(&mut draft);
     draft.finish("the first pod of the Job is the one that may start")
+}
+
+/// Whose turn it is when a Job is found that the status does not tell of. While its workspace is
+/// not there, nobody knows which branch it works on.
+fn branch_of_found_job(observed: &Observed<'_>) -> Result<Turn, Blocked> {
+    if observed.task.spec.workspace_ref.is_some() && branch::workspace(observed).is_none() {
+        requirements::check(observed)?;
+    }
+    Ok(branch::turn(observed))
 }
 
 /// The oldest pod of the Job that has not ended. One without a gate comes first: someone else took
@@ -166,12 +182,13 @@ fn follow_pod(mut draft: Draft<'_, '_>, number: i32, pod: &Pod, job: Option<&Job
     match progress::of(pod) {
         Progress::Ended => {
             let mut ending = ending::of(task, pod, job);
+            draft.is_ready();
             if is_given_up(&draft) && ending.phase != Phase::Succeeded {
                 ending.phase = Phase::Failed;
                 ending.cause = recorded_cause(&draft);
+                return draft.end(&ending, "the agent has ended");
             }
-            draft.is_ready();
-            draft.end(&ending, "the agent has ended")
+            again::after_run(draft, number, &ending)
         }
         Progress::FailedBeforeStart { cause, at, retry } => {
             if draft.is_cancelled() {
@@ -181,9 +198,15 @@ fn follow_pod(mut draft: Draft<'_, '_>, number: i32, pod: &Pod, job: Option<&Job
                 return give_up_for_good(draft);
             }
             draft.is_ready();
+            if job.is_some_and(ending::is_deadline_exceeded) {
+                return draft.end(
+                    &deadline_exceeded("the Job's deadline passed before the agent started"),
+                    "the deadline has passed",
+                );
+            }
             let at = at.or_else(|| conditions::false_since(&draft.status, conditions::STARTED, None));
             let at = at.unwrap_or(draft.now);
-            retry_or_fail(draft, number, at, &cause, retry)
+            again::before_start(draft, number, at, &cause, retry)
         }
         Progress::Running { started, reachable } => follow_running(draft, pod, started, reachable),
         Progress::Pending(cause) => follow_pending(draft, pod, job, &cause),
@@ -197,7 +220,7 @@ fn follow_running(mut draft: Draft<'_, '_>, pod: &Pod, started: Option<Timestamp
     draft.set(conditions::STARTED, Verdict::True, "AgentStarted", "");
     if draft.is_cancelled() {
         draft.enter(Phase::Running, CANCELLING, "the agent is told to end");
-        delete_pod(&mut draft, pod);
+        end_pod(&mut draft, pod);
         return draft.finish("cancelled while the agent runs");
     }
     let kind = effective::recorded_type(draft.observed.task, &draft.status).to_owned();
@@ -206,6 +229,9 @@ fn follow_running(mut draft: Draft<'_, '_>, pod: &Pod, started: Option<Timestamp
         token::refresh(&mut draft);
         let message = format!("agent `{kind}` runs in pod `{name}`");
         draft.enter(Phase::Running, "AgentStarted", &message);
+        if let Some(step) = branch::restore(draft.observed) {
+            draft.after_status(step);
+        }
         return draft.finish("the agent runs");
     }
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
@@ -225,7 +251,7 @@ fn follow_pending(mut draft: Draft<'_, '_>, pod: &Pod, job: Option<&Job>, cause:
             CANCELLING,
             "the pod is deleted before the agent starts",
         );
-        delete_pod(&mut draft, pod);
+        end_pod(&mut draft, pod);
         return draft.finish("cancelled before the agent started");
     }
     if is_given_up(&draft) {
@@ -312,7 +338,7 @@ fn recorded_cause(draft: &Draft<'_, '_>) -> Cause {
 fn follow_missing(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> Plan {
     let reason = draft.status.reason.as_deref();
     if reason == Some(RETRY_BACKOFF) {
-        // What was recorded is that the agent was never started; only the time is not known.
+        // What was recorded is that another attempt follows; only the time is not known.
         return start::begin(draft, number.saturating_add(1));
     }
     let since = conditions::false_since(&draft.status, conditions::READY, Some(POD_MISSING));
@@ -338,10 +364,9 @@ fn follow_missing(mut draft: Draft<'_, '_>, number: i32, job: Option<&Job>) -> P
     }
     let name = draft.status.pod_name.clone().unwrap_or_default();
     let ending = match job {
-        Some(job) if ending::is_deadline_exceeded(job) => Ending::bare(
-            Phase::TimedOut,
-            Cause::new("DeadlineExceeded", "the Job's deadline ended the agent"),
-        ),
+        Some(job) if ending::is_deadline_exceeded(job) => {
+            deadline_exceeded("the Job's deadline ended the agent")
+        }
         Some(job) if job.metadata.deletion_timestamp.is_none() => Ending::bare(
             Phase::Failed,
             Cause::new(
@@ -367,33 +392,8 @@ fn wake_after(draft: &mut Draft<'_, '_>, since: Option<Timestamp>) {
     }
 }
 
-/// Tries again what failed before the agent started, if that can help and is not over.
-fn retry_or_fail(mut draft: Draft<'_, '_>, number: i32, at: Timestamp, cause: &Cause, retry: Retry) -> Plan {
-    let Cause { reason, message } = cause;
-    if retry == Retry::Never {
-        let ending = Ending::bare(Phase::Failed, cause.clone());
-        return draft.end(&ending, "the agent was not started, and trying again cannot help");
-    }
-    let Some(due) = retry::next_start(number, whole_seconds(at)) else {
-        let message = format!(
-            "{}; this was attempt {number} of {}",
-            crate::bounded::text(message, 900),
-            retry::attempts()
-        );
-        let ending = Ending::bare(Phase::Failed, Cause::new(reason.as_str(), message));
-        return draft.end(&ending, "the agent was not started in any attempt");
-    };
-    if due <= draft.now {
-        return start::begin(draft, number.saturating_add(1));
-    }
-    let message = format!(
-        "attempt {number} of {} failed: {reason}: {}; the next one starts at {due}",
-        retry::attempts(),
-        crate::bounded::text(message, 800)
-    );
-    draft.enter(Phase::Pending, RETRY_BACKOFF, &message);
-    draft.wake_at(due);
-    draft.finish("the attempt failed before the agent started")
+fn deadline_exceeded(message: &str) -> Ending {
+    Ending::bare(Phase::TimedOut, Cause::new("DeadlineExceeded", message))
 }
 
 fn cancelled(draft: Draft<'_, '_>) -> Plan {
@@ -404,6 +404,26 @@ fn cancelled(draft: Draft<'_, '_>) -> Plan {
     };
     let ending = Ending::bare(Phase::Cancelled, Cause::new("Cancelled", message));
     draft.end(&ending, "cancelled, and nothing runs any more")
+}
+
+/// Deletes the pod of a cancelled Task. One that cannot end, because its node is not heard from, is
+/// given up when a person has said so.
+fn end_pod(draft: &mut Draft<'_, '_>, pod: &Pod) {
+    let annotations = draft.observed.task.metadata.annotations.as_ref();
+    let force = annotations.and_then(|annotations| annotations.get(labels::FORCE));
+    let is_forced = force.is_some_and(|force| force == "true");
+    // The deletion timestamp is the moment in which the grace period ends.
+    let overdue = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    let is_stuck = overdue.is_some_and(|overdue| overdue < draft.now);
+    if !is_forced || (progress::is_reachable(pod) && !is_stuck) {
+        if let Some(overdue) = overdue.filter(|_| is_forced) {
+            draft.wake_at(overdue.checked_add(Duration::from_secs(1)).unwrap_or(overdue));
+        }
+        return delete_pod(draft, pod);
+    }
+    if let (Some(pod), Some(uid)) = (pod.metadata.name.clone(), pod.metadata.uid.clone()) {
+        draft.after_status(Step::ForceDeletePod { pod, uid });
+    }
 }
 
 fn delete_pod(draft: &mut Draft<'_, '_>, pod: &Pod) {

@@ -9,10 +9,16 @@ use serde_json::{Map, Value, json};
 
 use crate::observed::{DependencyTask, Observed};
 use crate::requirements::{Blocked, forever, namespace, waiting};
+use crate::results;
 use crate::template;
 
 /// How many Tasks [`find_cycle`] looks at before it takes a circle for not there.
 const MAX_VISITED: usize = 100_000;
+
+/// Bytes that all outputs and results of dependencies may have in a status.
+const PRODUCED_BYTES: usize = 4096;
+/// Bytes that their names and UIDs may have: enough for 64 names of 20 characters.
+const NAMES_BYTES: usize = 64 * (20 + 36 + 50);
 
 /// The names of the Tasks that must yet succeed before this one starts: none for a Task that has
 /// succeeded, and none of those that its status records. It is what [`find_cycle`] walks along.
@@ -50,6 +56,46 @@ pub fn find_cycle(name: &str, depends_on: impl Fn(&str) -> Option<Vec<String>>) 
         }
     }
     None
+}
+
+/// The dependencies that have succeeded: those that the status records already, and those that are
+/// seen to have. What they produced is cut to [`PRODUCED_BYTES`] together, in equal shares, and a
+/// name for which there is no room is not recorded.
+pub(crate) fn record(observed: &Observed<'_>) -> Vec<FinishedDependency> {
+    let task = observed.task;
+    let before = task
+        .status
+        .as_ref()
+        .map(|status| status.dependencies.as_slice())
+        .unwrap_or_default();
+    let mut all = before.to_vec();
+    let mut left = NAMES_BYTES.saturating_sub(all.iter().map(|old| name_bytes(&old.name, &old.uid)).sum());
+    let share = PRODUCED_BYTES / task.spec.depends_on.len().max(1);
+    for name in &task.spec.depends_on {
+        let Some(seen) = seen(observed, name).filter(|seen| seen.phase == Some(Phase::Succeeded)) else {
+            continue;
+        };
+        if all.iter().any(|known| known.name == *name) {
+            continue;
+        }
+        let Some(rest) = left.checked_sub(name_bytes(name, &seen.uid)) else {
+            continue;
+        };
+        left = rest;
+        let (outputs, results) = results::share(&seen.outputs, &seen.results, share);
+        all.push(FinishedDependency {
+            name: name.clone(),
+            uid: seen.uid.clone(),
+            outputs,
+            results,
+        });
+    }
+    all
+}
+
+/// The bytes that a recorded dependency takes in the status, but for what it produced.
+fn name_bytes(name: &str, uid: &str) -> usize {
+    name.len() + uid.len() + r#"{"name":"","uid":"","outputs":[],"results":{}},"#.len()
 }
 
 /// Tells the first dependency that keeps the Task from starting; one that has failed comes before

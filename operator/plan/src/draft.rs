@@ -25,6 +25,14 @@ pub(crate) struct Draft<'a, 'o> {
     first: Vec<Step>,
     last: Vec<Step>,
     wake: Option<Duration>,
+    write: Write,
+}
+
+/// When the status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    IfChanged,
+    Always,
 }
 
 impl<'a, 'o> Draft<'a, 'o> {
@@ -39,6 +47,7 @@ impl<'a, 'o> Draft<'a, 'o> {
             first: Vec::new(),
             last: Vec::new(),
             wake: None,
+            write: Write::IfChanged,
         }
     }
 
@@ -49,6 +58,13 @@ impl<'a, 'o> Draft<'a, 'o> {
 
     /// Adds a step to be done only when the status has been written.
     pub(crate) fn after_status(&mut self, step: Step) {
+        self.last.push(step);
+    }
+
+    /// Adds a step to be done only when the server has taken the status, though it may be the one
+    /// that the Task has: it takes none from a stale view.
+    pub(crate) fn after_proof(&mut self, step: Step) {
+        self.write = Write::Always;
         self.last.push(step);
     }
 
@@ -121,11 +137,12 @@ impl<'a, 'o> Draft<'a, 'o> {
     }
 
     /// The plan.
-    pub(crate) fn finish(self, why: &str) -> Plan {
+    pub(crate) fn finish(mut self, why: &str) -> Plan {
+        results::fit(&mut self.status);
         let before = self.observed.task.status.as_ref();
         let mut steps = self.first;
         let changed = before != Some(&self.status);
-        if changed {
+        if changed || self.write == Write::Always {
             steps.push(Step::WriteStatus);
         }
         steps.extend(self.last);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axon_api::{Task, TaskStatus};
+use axon_api::{Phase, Task, TaskStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 
+use crate::branch;
 use crate::draft::whole_seconds;
 use crate::ending;
 use crate::observed::Observed;
@@ -26,7 +27,12 @@ pub(crate) fn plan(observed: &Observed<'_>, status: &TaskStatus) -> Plan {
         let left = expiry.duration_since(whole_seconds(observed.now));
         match Duration::try_from(left) {
             Ok(left) if !left.is_zero() => plan.wake = Some(left),
+            _ if observed.is_awaited && status.phase == Some(Phase::Succeeded) => {
+                "kept until the Tasks that depend on it have recorded what it produced"
+                    .clone_into(&mut plan.why);
+            }
             _ => {
+                plan.steps.extend(freed(observed, status));
                 let uid = observed.task.metadata.uid.clone().unwrap_or_default();
                 plan.steps.push(Step::DeleteTask { uid });
                 "the Task's time to live is over".clone_into(&mut plan.why);
@@ -46,17 +52,23 @@ pub(crate) fn expiry(task: &Task, status: &TaskStatus) -> Option<Timestamp> {
     ended.checked_add(Duration::from_secs(seconds)).ok()
 }
 
-/// Deletes each Job that could still do something.
+/// Deletes each Job that could still do something, and frees the branch once nothing can run.
 pub(crate) fn steps(observed: &Observed<'_>, status: &TaskStatus) -> Vec<Step> {
     let jobs = observed.jobs.iter();
-    jobs.filter(|job| is_left_over(observed, status, job))
+    let deleted = jobs
+        .filter(|job| is_left_over(observed, status, job))
         .filter_map(|job| {
             Some(Step::DeleteJob {
                 job: job.metadata.name.clone()?,
                 uid: job.metadata.uid.clone()?,
             })
-        })
-        .collect()
+        });
+    deleted.chain(freed(observed, status)).collect()
+}
+
+fn freed<'a>(observed: &'a Observed<'_>, status: &TaskStatus) -> impl Iterator<Item = Step> + use<'a> {
+    let is_quiet = branch::is_quiet(observed, status);
+    branch::release(observed).filter(move |_| is_quiet)
 }
 
 fn is_left_over(observed: &Observed<'_>, status: &TaskStatus, job: &Job) -> bool {

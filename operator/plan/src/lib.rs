@@ -15,6 +15,7 @@ pub mod settings;
 pub mod template;
 
 mod agent_config;
+mod again;
 mod attempt;
 mod bounded;
 mod conditions;

@@ -9,9 +9,12 @@ const WORRYING: &[&str] = &[
     "ContainerConfigError",
     "ContainerStartError",
     "ImagePullFailed",
-    crate::attempt::RETRY_BACKOFF,
+    crate::again::RETRY_BACKOFF,
     "Unschedulable",
 ];
+
+/// Reasons of a waiting Task for which nobody has to do anything.
+const WAITING_ITS_TURN: &[&str] = &["DependencyNotFinished", crate::branch::BRANCH_LOCKED];
 
 /// The event that tells of the change from one status to the next, if it is of consequence.
 pub(crate) fn of(before: Option<&TaskStatus>, after: &TaskStatus) -> Option<Notice> {
@@ -33,7 +36,7 @@ pub(crate) fn of(before: Option<&TaskStatus>, after: &TaskStatus) -> Option<Noti
         Phase::Running if reason == crate::attempt::NODE_UNREACHABLE => {
             (NoticeKind::Warning, reason, message.to_owned())
         }
-        Phase::Waiting if reason == "DependencyNotFinished" => {
+        Phase::Waiting if WAITING_ITS_TURN.contains(&reason) => {
             (NoticeKind::Normal, reason, message.to_owned())
         }
         Phase::Waiting => (NoticeKind::Warning, reason, message.to_owned()),

@@ -141,7 +141,7 @@ fn was_started(pod: &Pod, state: &ContainerState) -> bool {
 }
 
 /// A node that is not heard from makes its pods not ready though their containers were.
-fn is_reachable(pod: &Pod) -> bool {
+pub(crate) fn is_reachable(pod: &Pod) -> bool {
     let lost = pod.status.as_ref().and_then(|status| status.reason.as_deref()) == Some("NodeLost");
     let tainted = condition(pod, "DisruptionTarget")
         .is_some_and(|condition| condition.reason.as_deref() == Some("DeletionByTaintManager"));

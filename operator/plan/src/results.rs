@@ -11,6 +11,8 @@ use crate::bounded;
 
 /// The result with the agent's final message. It is no output: outputs are lines.
 const RESPONSE: &str = "response";
+/// Bytes of a status, which `fit` keeps to.
+const STATUS_BYTES: usize = 16 * 1024;
 /// Bytes of the final message.
 const RESPONSE_BYTES: usize = 4096;
 /// Bytes of all outputs together, and of all results but the final message.
@@ -49,6 +51,73 @@ pub(crate) fn record(status: &mut TaskStatus, outcome: &Outcome) {
     status.outputs = outputs;
     status.results = results;
     status.usage = outcome.usage.map(usage);
+}
+
+/// What one Task keeps of another's outputs and results, in at most `bytes` as JSON: first the
+/// results that are short, then the outputs, and of the final message what there is room for.
+pub(crate) fn share(
+    outputs: &[String],
+    results: &BTreeMap<String, String>,
+    bytes: usize,
+) -> (Vec<String>, BTreeMap<String, String>) {
+    let mut left = bytes;
+    let mut fits = |needed: usize| match left.checked_sub(needed) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let mut kept: BTreeMap<String, String> = results
+        .iter()
+        .filter(|(key, _)| *key != RESPONSE)
+        .filter(|(key, value)| fits(json_bytes(key) + json_bytes(value)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let lines = outputs
+        .iter()
+        .take_while(|line| fits(json_bytes(line)))
+        .cloned()
+        .collect();
+    let room = left.saturating_sub(json_bytes(RESPONSE) + 3);
+    if let Some(response) = results.get(RESPONSE).filter(|_| room > 16) {
+        kept.insert(RESPONSE.to_owned(), bounded::text(response, room));
+    }
+    (lines, kept)
+}
+
+/// The bytes of a text as a JSON string and of what separates it from the next.
+fn json_bytes(text: &str) -> usize {
+    serde_json::to_string(text).map_or(text.len(), |json| json.len()) + 1
+}
+
+/// Cuts what is least needed where the status is larger than a status may be: the final message,
+/// and then what dependencies had produced.
+pub(crate) fn fit(status: &mut TaskStatus) {
+    let excess = |status: &TaskStatus| {
+        serde_json::to_vec(status)
+            .map_or(0, |json| json.len())
+            .checked_sub(STATUS_BYTES)
+    };
+    let Some(over) = excess(status) else {
+        return;
+    };
+    if let Some(response) = status.results.get_mut(RESPONSE) {
+        let limit = json_bytes(response).saturating_sub(over + 3);
+        *response = bounded::text(response, limit.max(16));
+    }
+    while excess(status).is_some_and(|over| over > 0) {
+        let Some(dependency) = status
+            .dependencies
+            .iter_mut()
+            .rev()
+            .find(|dependency| !dependency.outputs.is_empty() || !dependency.results.is_empty())
+        else {
+            return;
+        };
+        dependency.outputs.clear();
+        dependency.results.clear();
+    }
 }
 
 fn known(outcome: &Outcome) -> Vec<(String, String)> {

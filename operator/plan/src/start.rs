@@ -3,7 +3,9 @@
 use axon_api::{Phase, run};
 
 use crate::attempt;
+use crate::branch::{self, Turn};
 use crate::conditions::{self, Verdict};
+use crate::dependencies;
 use crate::draft::Draft;
 use crate::ending::Ending;
 use crate::job::{self, TooLarge};
@@ -19,6 +21,7 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
     let task = observed.task;
     let name = job::name(task, number);
     forget_pod(&mut draft);
+    draft.status.dependencies = dependencies::record(observed);
     if draft.is_cancelled() {
         let cause = Cause::new("Cancelled", "the Task was cancelled before the agent started");
         return draft.end(
@@ -53,10 +56,19 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
             return fail(draft, "RunTooLarge", message);
         }
     };
-    for step in built.steps {
+    let take = match branch::turn(observed) {
+        Turn::Granted => None,
+        Turn::Take(step) => Some(step),
+        Turn::Wait(blocked) => return wait_or_fail(draft, number, &blocked),
+    };
+    // The branch is taken last, so that what cannot be prepared keeps nobody waiting.
+    let is_job = |step: &Step| matches!(step, Step::CreateJob(_));
+    let (jobs, preparations): (Vec<Step>, Vec<Step>) = built.steps.into_iter().partition(is_job);
+    for step in preparations.into_iter().chain(take).chain(jobs) {
         draft.before_status(step);
     }
-    if let Some(notice) = built.notice {
+    let lockless = branch::without_workspace(task).filter(|_| number == 1);
+    for notice in built.notice.into_iter().chain(lockless) {
         draft.after_status(Step::Notify(notice));
     }
     draft.status.effective = requirements.effective;
@@ -84,7 +96,8 @@ fn forget_pod(draft: &mut Draft<'_, '_>) {
     conditions::remove(&mut draft.status, conditions::STARTED);
 }
 
-fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Plan {
+/// Tells what keeps attempt `number` from starting.
+pub(crate) fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Plan {
     let Blocked {
         lasting,
         reason,
@@ -93,7 +106,7 @@ fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Pla
     match lasting {
         Lasting::Unsupported => draft.set(conditions::SUPPORTED, Verdict::False, reason, message),
         Lasting::Waiting | Lasting::Retried => {
-            draft.set(conditions::SUPPORTED, Verdict::True, "Supported", "")
+            draft.set(conditions::SUPPORTED, Verdict::True, "Supported", "");
         }
         Lasting::Forever if *reason == "UnknownAgentType" => {
             draft.set(conditions::SUPPORTED, Verdict::False, reason, message);
@@ -105,9 +118,14 @@ fn wait_or_fail(mut draft: Draft<'_, '_>, number: i32, blocked: &Blocked) -> Pla
         let ending = Ending::bare(Phase::Failed, Cause::new(*reason, message));
         return draft.end(&ending, "the spec can never be run");
     }
-    // A retry that has to wait is gone on with under its own number.
+    // A retry that has to wait is gone on with under its own number, and keeps its branch. A Task
+    // that has never started keeps nobody waiting who could.
     if number > 1 {
         draft.status.attempts = Some(number);
+    } else {
+        for step in branch::release(draft.observed) {
+            draft.after_proof(step);
+        }
     }
     if *lasting == Lasting::Retried
         && let Ok(again) = draft.now.checked_add(token::RETRY)
