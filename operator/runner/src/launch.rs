@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use axon_api::agents::setup::Setup;
+use axon_api::agents::setup::{Setup, SetupForm};
 use axon_api::agents::{self, Agent, PromptDelivery, Request};
 use axon_api::run::RunDescription;
 use axon_api::{paths, variables};
@@ -14,7 +14,7 @@ use crate::invocation::{Invocation, shell_quote};
 use crate::private_directory::PrivateDirectory;
 use crate::url::RepositoryUrl;
 use crate::verdict::Proof;
-use crate::{credential, files, git};
+use crate::{credential, files, git, setup, skills};
 
 /// What custom images may have at their root, in the order of preference.
 const ENTRYPOINTS: &[&str] = &["axon_entrypoint.sh", "kelos_entrypoint.sh"];
@@ -53,8 +53,8 @@ pub(crate) fn prepare(
     let workspace = original
         .path(variables::WORKSPACE_DIR)
         .ok_or_else(|| Failure::new(SETUP_FAILED, format!("`{}` is not set", variables::WORKSPACE_DIR)))?;
-    let checkout = workspace.join(paths::REPOSITORY);
-    let directory = if checkout.is_dir() { checkout } else { workspace };
+    let setup = setup::assemble(description, original, &workspace)?;
+    let directory = directory(description, &workspace);
     let prompt_file = private.write("prompt", &description.prompt, 0o600)?;
     let mut environment = original.clone();
     hide_own_variables(&mut environment);
@@ -83,10 +83,17 @@ pub(crate) fn prepare(
         (Some(entrypoint), _) => {
             launch.program = entrypoint;
             launch.arguments = vec![first_argument(&description.prompt).into()];
+            setup::set_variables(&setup, &mut launch.environment, private)?;
         }
-        (None, Some(agent)) => launch.use_command_line(description, agent, &prompt_file)?,
+        (None, Some(agent)) => {
+            if agent.setup_form() == SetupForm::Variables {
+                setup::set_variables(&setup, &mut launch.environment, private)?;
+            }
+            launch.use_command_line(description, agent, &setup, &prompt_file)?;
+        }
         (None, None) => return Err(unsupported(&description.agent_type)),
     }
+    skills::forget(description, &workspace);
     add_kelos_names(&mut launch.environment);
     Ok(launch)
 }
@@ -97,8 +104,12 @@ impl Launch {
         &mut self,
         description: &RunDescription,
         agent: &'static dyn Agent,
+        setup: &Setup,
         prompt_file: &Path,
     ) -> Result<(), Failure> {
+        if let Some(why) = agent.refuses(setup) {
+            return Err(Failure::new(setup::AGENT_CONFIG_UNSUPPORTED, why));
+        }
         let home = self
             .environment
             .path("HOME")
@@ -109,12 +120,15 @@ impl Launch {
             prompt: &description.prompt,
             model: description.model.as_deref(),
             effort: description.effort.as_deref(),
-            setup: &Setup::default(),
+            setup,
             home: home_text.trim_end_matches('/'),
             variable: &variable,
         });
         for file in &wanted.files {
             files::write_into_home(&home, file)?;
+        }
+        for directory in &wanted.directories {
+            skills::copy(&directory.from, &home.join(&directory.path))?;
         }
         for name in &wanted.unset {
             self.environment.remove(name);
@@ -139,6 +153,22 @@ impl Launch {
             Proof::ExitCode
         };
         Ok(())
+    }
+}
+
+/// Where the agent starts: in its checkout if there is one.
+fn directory(description: &RunDescription, workspace: &Path) -> PathBuf {
+    let below = description
+        .checkout
+        .as_ref()
+        .map(|checkout| checkout.directory.as_str())
+        .filter(|directory| !directory.is_empty())
+        .unwrap_or(paths::REPOSITORY);
+    let checkout = workspace.join(below);
+    if checkout.is_dir() {
+        checkout
+    } else {
+        workspace.to_owned()
     }
 }
 
@@ -191,6 +221,7 @@ fn hide_own_variables(environment: &mut Environment) {
             environment.remove(&name);
         }
     }
+    setup::hide_secret_directories(environment);
 }
 
 /// Sets each `AXON_` variable under its `KELOS_` name too, where that is not set.
