@@ -141,6 +141,9 @@ pub(crate) fn resolve(
         return Ok(Endpoint::default());
     };
     let endpoint = by_credentials(observed, credentials, agent, Place::Defaults)?;
+    if endpoint.own.is_empty() && credentials.type_ != CredentialsType::None {
+        return Ok(endpoint);
+    }
     let spelled = match &credentials.secret_ref {
         Some(secret) => format!("{} of Secret {}", spelled(credentials.type_), secret.name),
         None => spelled(credentials.type_).to_owned(),

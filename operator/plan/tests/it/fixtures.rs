@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axon_api::run::RunDescription;
 use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskStatus, Workspace};
 use axon_plan::{
     BranchSeen, Dependency, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, Step, references,
 };
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -280,6 +281,74 @@ pub(crate) fn condition(plan: &Plan, type_: &str) -> String {
     let conditions = plan.status.conditions.iter();
     let found = conditions.into_iter().find(|condition| condition.type_ == type_);
     found.map_or_else(|| "absent".to_owned(), |condition| condition.status.clone())
+}
+
+/// The Job that is created.
+pub(crate) fn created_job(plan: &Plan) -> &Job {
+    let mut jobs = plan.steps.iter().filter_map(|step| match step {
+        Step::CreateJob(job) => Some(&**job),
+        _ => None,
+    });
+    jobs.next()
+        .unwrap_or_else(|| panic!("a Job is created: {:?}", plan.status.message))
+}
+
+/// The pod of the Job that is created.
+pub(crate) fn created_pod(plan: &Plan) -> &PodSpec {
+    let spec = created_job(plan).spec.as_ref().expect("a spec");
+    spec.template.spec.as_ref().expect("a pod")
+}
+
+/// A container of the pod that is created.
+pub(crate) fn container_of<'a>(plan: &'a Plan, name: &str) -> Option<&'a Container> {
+    let pod = created_pod(plan);
+    let init = pod.init_containers.iter().flatten();
+    init.chain(&pod.containers)
+        .find(|container| container.name == name)
+}
+
+/// The value of a variable of the agent container; of one from a Secret where it is from.
+pub(crate) fn variable(plan: &Plan, name: &str) -> Option<String> {
+    variable_of(plan, "agent", name)
+}
+
+/// The value of a variable of a container; of one from a Secret where it is from.
+pub(crate) fn variable_of(plan: &Plan, container: &str, name: &str) -> Option<String> {
+    let container = container_of(plan, container)?;
+    let mut named = container
+        .env
+        .iter()
+        .flatten()
+        .filter(|variable| variable.name == name);
+    let variable = named.next()?;
+    assert!(named.next().is_none(), "{name} is set twice");
+    if let Some(value) = &variable.value {
+        return Some(value.clone());
+    }
+    let key = variable.value_from.as_ref()?.secret_key_ref.as_ref()?;
+    Some(format!("secret {}/{}", key.name, key.key))
+}
+
+/// Where the container has a volume, each as `volume at path`.
+pub(crate) fn mounts_of(plan: &Plan, container: &str) -> Vec<String> {
+    let container = container_of(plan, container).expect("the container");
+    let mounts = container.volume_mounts.iter().flatten();
+    mounts
+        .map(|mount| format!("{} at {}", mount.name, mount.mount_path))
+        .collect()
+}
+
+/// What the runner is told, however it travels.
+pub(crate) fn run_description(plan: &Plan) -> RunDescription {
+    if let Some(json) = variable(plan, "AXON_RUN") {
+        return serde_json::from_str(&json).expect("a run description");
+    }
+    let mut secrets = plan.steps.iter().filter_map(|step| match step {
+        Step::CreateRunSecret(secret) => secret.data.as_ref()?.get("run.json.gz"),
+        _ => None,
+    });
+    let bytes = &secrets.next().expect("a run Secret").0;
+    serde_json::from_reader(flate2::read::GzDecoder::new(bytes.as_slice())).expect("a run description")
 }
 
 /// The steps by name, in order, without events.

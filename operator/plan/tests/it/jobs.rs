@@ -1,27 +1,16 @@
 //! The Job that a Task becomes.
 
 use axon_api::{Task, paths};
-use axon_plan::{Plan, Step};
-use k8s_openapi::api::batch::v1::Job;
+use axon_plan::Step;
 use serde_json::{Value, json};
 
-use crate::fixtures::{Scene, shell, steps, task};
-
-fn job(plan: &Plan) -> &Job {
-    plan.steps
-        .iter()
-        .find_map(|step| match step {
-            Step::CreateJob(job) => Some(&**job),
-            _ => None,
-        })
-        .expect("a Job is created")
-}
+use crate::fixtures::{Scene, created_job, shell, steps, task};
 
 fn job_of(task: Task) -> Value {
     let scene = Scene::of(task)
         .with_secret("key", &["ANTHROPIC_API_KEY"])
         .with_secret("token", &["GITHUB_TOKEN"]);
-    serde_json::to_value(job(&scene.plan())).expect("JSON")
+    serde_json::to_value(created_job(&scene.plan())).expect("JSON")
 }
 
 #[test]
@@ -81,7 +70,7 @@ fn a_large_prompt_travels_in_a_secret() {
             .as_ref()
             .is_some_and(|data| data.contains_key(paths::RUN_KEY))
     );
-    insta::assert_json_snapshot!(serde_json::to_value(job(&plan)).expect("JSON"));
+    insta::assert_json_snapshot!(serde_json::to_value(created_job(&plan)).expect("JSON"));
 }
 
 #[test]

@@ -4,8 +4,11 @@
 
 mod bounds;
 mod fixtures;
+mod inheriting;
 mod jobs;
 mod lifecycle;
 mod model;
+mod schema_values;
+mod schema_walk;
 mod simulation;
 mod starting;
