@@ -4,6 +4,8 @@ mod plane_support;
 
 use axon_api::{Task, TaskSpec, Workspace};
 use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use plane_support::{TestPlane, refusal, task};
@@ -354,4 +356,25 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let plane = plane.reopen();
     let tasks: Api<Task> = Api::default_namespaced(plane.client());
     assert_eq!(tasks.get("one").await.expect("get").metadata, created.metadata);
+}
+
+#[tokio::test]
+async fn whoever_reaches_the_plane_is_its_owner_and_may_do_all() {
+    let plane = TestPlane::open();
+    let reviews: Api<SelfSubjectReview> = Api::all(plane.client());
+    let review = reviews
+        .create(&PostParams::default(), &SelfSubjectReview::default())
+        .await
+        .expect("a review");
+    let user = review.status.and_then(|status| status.user_info);
+    assert!(
+        user.and_then(|user| user.username)
+            .is_some_and(|name| !name.is_empty())
+    );
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(plane.client());
+    let review = reviews
+        .create(&PostParams::default(), &SelfSubjectAccessReview::default())
+        .await
+        .expect("a review");
+    assert!(review.status.is_some_and(|status| status.allowed));
 }

@@ -83,6 +83,8 @@ async fn discovery_names_every_kind() {
         .collect();
     kinds.sort();
     let expected = [
+        "AgentConfig",
+        "AgentProvider",
         "ConfigMap",
         "CustomResourceDefinition",
         "Event",
@@ -90,9 +92,12 @@ async fn discovery_names_every_kind() {
         "Job",
         "Lease",
         "Namespace",
+        "PersistentVolumeClaim",
         "Pod",
         "Secret",
         "Task",
+        "TaskDefaults",
+        "TaskPipeline",
         "Workspace",
     ];
     assert_eq!(kinds, expected);
