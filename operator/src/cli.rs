@@ -19,7 +19,11 @@ pub(crate) enum Command {
     /// Run the controllers, in a cluster or on the one that KUBECONFIG names
     Run(Box<RunOptions>),
     /// Print the custom resource definitions as YAML, for kubectl apply -f
-    Crd,
+    Crd {
+        /// Print the policy too by which the server asks for the right to approve steps of pipelines
+        #[arg(long)]
+        with_admission: bool,
+    },
     /// Print the agent types that this build has
     Features,
     /// Print the version

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use axon_api::{GROUP, VERSION};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::Client;
+use serde::Serialize;
 
 /// How long to wait between two looks.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// The definitions as YAML documents, to be applied.
-pub fn to_yaml(definitions: &[CustomResourceDefinition]) -> anyhow::Result<String> {
+/// Definitions and policies as YAML documents, to be applied.
+pub fn to_yaml<T: Serialize>(objects: &[T]) -> anyhow::Result<String> {
     let mut documents = String::new();
-    for definition in definitions {
+    for object in objects {
         documents.push_str("---\n");
-        documents.push_str(&serde_saphyr::to_string(definition)?);
+        documents.push_str(&serde_saphyr::to_string(object)?);
     }
     Ok(documents)
 }
@@ -64,6 +64,8 @@ async fn served(client: &Client) -> kube::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
     use super::*;
 
     #[test]

@@ -25,9 +25,12 @@ fn main() -> ExitCode {
 fn act(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(options) => process::run(*options),
-        Command::Crd => {
-            let definitions = axon_api::crd::all();
-            print(&axon_operator::crds::to_yaml(&definitions)?)
+        Command::Crd { with_admission } => {
+            let mut documents = axon_operator::crds::to_yaml(&axon_api::crd::all())?;
+            if with_admission {
+                documents += &axon_operator::crds::to_yaml(&axon_api::admission::objects())?;
+            }
+            print(&documents)
         }
         Command::Features => {
             let names: Vec<_> = agents::AGENTS.iter().map(|agent| agent.name()).collect();
