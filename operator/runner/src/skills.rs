@@ -188,7 +188,17 @@ fn clone_source(
     if answer.ok() {
         return Ok(());
     }
-    Err(failed(&git::telling_line(&answer.errors)))
+    let line = git::telling_line(&answer.errors);
+    let is_private = ["could not read Username", "Authentication failed", "not found"]
+        .iter()
+        .any(|words| answer.errors.contains(words));
+    if is_private && source.secret.is_none() {
+        return Err(failed(&format!(
+            "{line}\nhint: for a private repository name a Secret with the key `{}` in `skills[].secretRef`",
+            paths::GIT_TOKEN_KEY
+        )));
+    }
+    Err(failed(&line))
 }
 
 /// A skill in a clone.

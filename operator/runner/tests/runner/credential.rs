@@ -58,7 +58,7 @@ fn the_helper_answers_for_its_own_host_with_the_token_of_the_moment() {
 
 /// A server that wants to know who asks and is content with nobody. Gives its origin and the
 /// credentials that it was sent.
-fn strict_server() -> (String, mpsc::Receiver<String>) {
+pub(crate) fn strict_server() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     let (sender, receiver) = mpsc::channel();
