@@ -62,8 +62,8 @@ pub(crate) fn add_skill(launch: &mut Launch, directory: &str, of: Skill<'_>) {
 }
 
 /// `name`, or `name` with the first free number behind it when it is taken. Takes it.
-pub(crate) fn free_name(name: String, taken: &mut Vec<String>) -> String {
-    let mut free = name.clone();
+pub(crate) fn free_name(name: &str, taken: &mut Vec<String>) -> String {
+    let mut free = name.to_owned();
     let mut number = 2_u32;
     while taken.contains(&free) {
         free = format!("{name}-{number}");
@@ -215,7 +215,7 @@ mod tests {
     fn a_taken_name_gets_a_number() {
         let mut taken = Vec::new();
         let names: Vec<String> = ["a", "a", "a-2", "a"]
-            .map(|name| free_name(name.to_owned(), &mut taken))
+            .map(|name| free_name(name, &mut taken))
             .into();
         assert_eq!(names, ["a", "a-2", "a-2-2", "a-3"]);
     }

@@ -43,7 +43,7 @@ const MAX_ENTRIES: u64 = 10_000;
 /// Directories in directories.
 const MAX_DEPTH: usize = 16;
 /// A repository is waited for this long.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_mins(5);
 
 /// Fetches all skills of a run into the workspace directory.
 pub(crate) fn fetch(

@@ -48,7 +48,7 @@ fn add_extensions(launch: &mut Launch, folder: &str, setup: &Setup) {
     let mut names = Vec::new();
     for bundle in setup.bundles() {
         let name = bundle.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let name = markdown::free_name(name, &mut names);
+        let name = markdown::free_name(&name, &mut names);
         let root = format!("{folder}/extensions/{name}");
         let mut file = |path: String, contents: String| {
             launch.files.push(ConfigFile {
@@ -64,7 +64,7 @@ fn add_extensions(launch: &mut Launch, folder: &str, setup: &Setup) {
         let mut agents = Vec::new();
         for agent in &bundle.agents {
             let name = agent.name.to_ascii_lowercase().replace('.', "-");
-            let name = markdown::free_name(name, &mut agents);
+            let name = markdown::free_name(&name, &mut agents);
             file(
                 format!("agents/{name}.md"),
                 markdown::agent_named(&name, &agent.content, |field| AGENT_FIELDS.contains(&field)),

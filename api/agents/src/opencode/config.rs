@@ -45,7 +45,7 @@ pub(super) fn add(launch: &mut Launch, request: &Request<'_>) {
     let mut agents = Vec::new();
     for bundle in setup.bundles() {
         for agent in &bundle.agents {
-            let name = markdown::free_name(agent.name.clone(), &mut agents);
+            let name = markdown::free_name(&agent.name, &mut agents);
             let text = markdown::agent(
                 &name,
                 &agent.content,
