@@ -2,16 +2,16 @@
 //! their content.
 
 use axon_api::labels;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result};
 use crate::invocation;
+use crate::parts::MANAGER;
 use crate::resources::Kind;
-use crate::run_objects::{MANAGER, Wanted};
+use crate::run_objects::Wanted;
 
 /// Whether the server keeps what it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub(crate) async fn write(
 ) -> Result<(Value, Change)> {
     match wanted {
         Wanted::Create(object) => Ok((create(cluster, object, keep).await?, Change::Created)),
-        Wanted::Ensure(object) => ensure(cluster, object, keep, may_overwrite).await,
+        Wanted::Ensure(object) => ensure(cluster, object, Others::Stay, keep, may_overwrite).await,
+        Wanted::Replace(object) => ensure(cluster, object, Others::Go, keep, may_overwrite).await,
     }
 }
 
@@ -109,10 +110,19 @@ fn identity(object: &Value) -> Result<(Kind, &str)> {
     Ok((kind, name.unwrap_or_default()))
 }
 
-/// Creates a Secret or Workspace that the command line keeps, or brings it to its content.
+/// What becomes of the keys that a Secret has and that are not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    /// The keys of several agent types can be side by side.
+    Stay,
+    Go,
+}
+
+/// Creates an object, or brings it to its content.
 async fn ensure(
     cluster: &Cluster,
     object: &Value,
+    others: Others,
     keep: Keep,
     may_overwrite: MayOverwrite<'_>,
 ) -> Result<(Value, Change)> {
@@ -120,7 +130,7 @@ async fn ensure(
     let Some(current) = get(&cluster.client, kind, &cluster.namespace, name).await? else {
         return Ok((create(cluster, object, keep).await?, Change::Created));
     };
-    let Some(patch) = difference(kind, &current, object) else {
+    let Some(patch) = difference(kind, others, &current, object) else {
         return Ok((current, Change::Unchanged));
     };
     let manager = current.pointer(&format!(
@@ -136,33 +146,14 @@ async fn ensure(
         field_manager: Some(labels::CLI_FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let patched = match kind {
-        Kind::Secret => patch_one::<Secret>(cluster, name, &parameters, &patch).await,
-        Kind::Workspace => patch_one::<axon_api::Workspace>(cluster, name, &parameters, &patch).await,
-        Kind::Task => patch_one::<axon_api::Task>(cluster, name, &parameters, &patch).await,
-    };
-    patched
-        .map(|value| (value, Change::Configured))
-        .map_err(|error| Failure::api(&action, &error))
-}
-
-async fn patch_one<K>(
-    cluster: &Cluster,
-    name: &str,
-    parameters: &PatchParams,
-    patch: &Value,
-) -> Result<Value, kube::Error>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::Serialize
-        + serde::de::DeserializeOwned,
-    K::DynamicType: Default,
-{
-    let api: Api<K> = cluster.api();
-    let patched = api.patch(name, parameters, &Patch::Merge(patch)).await?;
-    serde_json::to_value(patched).map_err(kube::Error::SerdeError)
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &kind.resource());
+    let patched = api
+        .patch(name, &parameters, &Patch::Merge(patch))
+        .await
+        .and_then(|object| serde_json::to_value(object).map_err(kube::Error::SerdeError))
+        .map_err(|error| Failure::api(&action, &error))?;
+    Ok((patched, Change::Configured))
 }
 
 /// Reads one object; `None` when it is not there.
@@ -186,29 +177,45 @@ pub(crate) async fn get(client: &Client, kind: Kind, namespace: &str, name: &str
     }
 }
 
-/// The merge patch that brings `current` to `wanted`; `None` when it is there already. Other keys
-/// of a Secret stay, so that the keys of several agent types can be side by side.
-fn difference(kind: Kind, current: &Value, wanted: &Value) -> Option<Value> {
-    match kind {
-        Kind::Secret => {
-            let data = wanted["data"].as_object()?;
-            let same = data
-                .iter()
-                .all(|(key, value)| current["data"].get(key) == Some(value));
-            (!same).then(|| json!({ "data": data }))
-        }
-        Kind::Workspace | Kind::Task => {
-            let (old, new) = (current["spec"].as_object()?, wanted["spec"].as_object()?);
-            if old == new {
-                return None;
+/// The merge patch that brings `current` to `wanted`; `None` when it is there already.
+fn difference(kind: Kind, others: Others, current: &Value, wanted: &Value) -> Option<Value> {
+    let empty = json!({});
+    if kind == Kind::Secret {
+        let old = current.get("data").unwrap_or(&empty);
+        let mut data = wanted["data"].clone();
+        if others == Others::Stay {
+            for (key, value) in old.as_object()? {
+                data.as_object_mut()?
+                    .entry(key.clone())
+                    .or_insert_with(|| value.clone());
             }
-            let mut spec = new.clone();
-            for key in old.keys().filter(|key| !new.contains_key(*key)) {
-                spec.insert(key.clone(), Value::Null);
-            }
-            Some(json!({ "spec": spec }))
         }
+        return merge_patch(old, &data).map(|data| json!({ "data": data }));
     }
+    let (old, new) = (current.get("spec").unwrap_or(&empty), &wanted["spec"]);
+    merge_patch(old, new).map(|spec| json!({ "spec": spec }))
+}
+
+/// The JSON merge patch from one value to another; `None` when they are equal.
+fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
+    if old == new {
+        return None;
+    }
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
+        return Some(new.clone());
+    };
+    let gone = old
+        .keys()
+        .filter(|key| !new.contains_key(*key))
+        .map(|key| (key.clone(), Value::Null));
+    let changed = new.iter().filter_map(|(key, value)| {
+        let patch = match old.get(key) {
+            Some(old) => merge_patch(old, value)?,
+            None => value.clone(),
+        };
+        Some((key.clone(), patch))
+    });
+    Some(Value::Object(gone.chain(changed).collect()))
 }
 
 #[cfg(test)]
@@ -219,23 +226,45 @@ mod tests {
     fn a_secret_is_patched_only_when_a_value_changed() {
         let current = json!({"data": {"A": "MQ==", "B": "Mg=="}});
         assert_eq!(
-            difference(Kind::Secret, &current, &json!({"data": {"A": "MQ=="}})),
+            difference(
+                Kind::Secret,
+                Others::Stay,
+                &current,
+                &json!({"data": {"A": "MQ=="}})
+            ),
             None
         );
         assert_eq!(
-            difference(Kind::Secret, &current, &json!({"data": {"A": "Mw=="}})),
+            difference(
+                Kind::Secret,
+                Others::Stay,
+                &current,
+                &json!({"data": {"A": "Mw=="}})
+            ),
             Some(json!({"data": {"A": "Mw=="}}))
+        );
+        assert_eq!(
+            difference(
+                Kind::Secret,
+                Others::Go,
+                &current,
+                &json!({"data": {"A": "MQ=="}})
+            ),
+            Some(json!({"data": {"B": null}}))
         );
     }
 
     #[test]
     fn a_field_that_left_the_config_file_leaves_the_workspace() {
-        let current = json!({"spec": {"repo": "https://a/b", "ref": "main"}});
-        let wanted = json!({"spec": {"repo": "https://a/b"}});
+        let difference =
+            |current: &Value, wanted: &Value| difference(Kind::Workspace, Others::Stay, current, wanted);
+        let current =
+            json!({"spec": {"repo": "https://a/b", "ref": "main", "clone": {"depth": 1, "lfs": true}}});
+        let wanted = json!({"spec": {"repo": "https://a/b", "clone": {"depth": 1}}});
         assert_eq!(
-            difference(Kind::Workspace, &current, &wanted),
-            Some(json!({"spec": {"repo": "https://a/b", "ref": null}}))
+            difference(&current, &wanted),
+            Some(json!({"spec": {"ref": null, "clone": {"lfs": null}}}))
         );
-        assert_eq!(difference(Kind::Workspace, &wanted, &wanted), None);
+        assert_eq!(difference(&wanted, &wanted), None);
     }
 }

@@ -124,9 +124,14 @@ impl Global {
 #[derive(Subcommand)]
 enum Verb {
     Run(Box<verbs::run::RunArgs>),
+    Create(verbs::create::CreateArgs),
     Get(verbs::get::GetArgs),
     Describe(verbs::describe::DescribeArgs),
     Logs(verbs::logs::LogsArgs),
+    Wait(verbs::wait::WaitArgs),
+    Approve(verbs::approve::ApproveArgs),
+    Deny(verbs::approve::DenyArgs),
+    Retry(verbs::retry::RetryArgs),
     Cancel(verbs::cancel::CancelArgs),
     Delete(verbs::delete::DeleteArgs),
     Convert(verbs::convert::ConvertArgs),
@@ -199,9 +204,22 @@ fn run(cli: Cli) -> Result<Exit> {
     invocation::remember_place(global.place());
     match cli.verb {
         Verb::Run(args) => verbs::run::run(&context(global)?, &args),
+        Verb::Create(args) => {
+            let mut global = global;
+            if args.takes_token() {
+                // The flag is the repository's there, and clap gives it to both: the server must
+                // not see it.
+                global.connection.token = None;
+            }
+            verbs::create::create(&context(global)?, &args)
+        }
         Verb::Get(args) => verbs::get::get(&context(global)?, &args),
         Verb::Describe(args) => verbs::describe::describe(&context(global)?, &args),
         Verb::Logs(args) => verbs::logs::logs(&context(global)?, &args),
+        Verb::Wait(args) => verbs::wait::wait(&context(global)?, &args),
+        Verb::Approve(args) => verbs::approve::approve(&context(global)?, &args),
+        Verb::Deny(args) => verbs::approve::deny(&context(global)?, &args),
+        Verb::Retry(args) => verbs::retry::retry(&context(global)?, &args),
         Verb::Cancel(args) => verbs::cancel::cancel(&context(global)?, &args),
         Verb::Delete(args) => verbs::delete::delete(&context(global)?, &args),
         Verb::Convert(args) => verbs::convert::convert(&args),
@@ -235,6 +253,29 @@ mod tests {
         assert_eq!(cli.global.place(), " --context c -n a");
         let cli = Cli::try_parse_from(["axon", "--local", "get"]).expect("read");
         assert_eq!(cli.global.place(), " --local");
+    }
+
+    #[test]
+    fn the_token_of_a_repository_is_not_the_servers() {
+        let cli = Cli::try_parse_from([
+            "axon",
+            "create",
+            "workspace",
+            "w",
+            "--repo",
+            "https://h/r",
+            "--token",
+            "ghp",
+        ])
+        .expect("read");
+        let Verb::Create(args) = &cli.verb else {
+            panic!("another verb");
+        };
+        assert!(args.takes_token());
+        let provider =
+            Cli::try_parse_from(["axon", "create", "provider", "p", "--token", "t"]).expect("read");
+        assert_eq!(provider.global.connection.token.as_deref(), Some("t"));
+        assert!(matches!(&provider.verb, Verb::Create(args) if !args.takes_token()));
     }
 
     #[test]

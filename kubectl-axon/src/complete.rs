@@ -3,32 +3,47 @@
 use std::time::Duration;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::ListParams;
-use kube::core::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use crate::cli::Global;
 use crate::cluster::{self, Cluster};
 use crate::config::Config;
+use crate::resources::{self, Kind};
 
 /// How long a person who pressed Tab waits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Completes names of Tasks.
 pub(crate) fn tasks() -> ArgValueCandidates {
-    ArgValueCandidates::new(names::<axon_api::Task>)
+    ArgValueCandidates::new(|| names_of(Kind::Task))
 }
 
 /// Completes names of Workspaces.
 pub(crate) fn workspaces() -> ArgValueCandidates {
-    ArgValueCandidates::new(names::<axon_api::Workspace>)
+    ArgValueCandidates::new(|| names_of(Kind::Workspace))
+}
+
+/// Completes names of `AgentConfig`s.
+pub(crate) fn agent_configs() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names_of(Kind::AgentConfig))
+}
+
+/// Completes names of `AgentProvider`s.
+pub(crate) fn agent_providers() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names_of(Kind::AgentProvider))
+}
+
+/// Completes names of `TaskPipeline`s.
+pub(crate) fn pipelines() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names_of(Kind::TaskPipeline))
 }
 
 /// Completes names of Secrets.
 pub(crate) fn secrets() -> ArgValueCandidates {
-    ArgValueCandidates::new(names::<Secret>)
+    ArgValueCandidates::new(|| names_of(Kind::Secret))
 }
 
 /// Completes names of namespaces.
@@ -51,30 +66,38 @@ pub(crate) fn agent_types() -> ArgValueCandidates {
     })
 }
 
-/// Completes kinds, and names of Tasks, which may stand in their place.
+/// Completes kinds, and names of Tasks, which may stand in their place; after a kind, its names.
 pub(crate) fn targets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let mut candidates: Vec<CompletionCandidate> = ["tasks", "workspaces"]
-            .into_iter()
-            .map(CompletionCandidate::new)
-            .collect();
-        let is_about_workspaces =
-            std::env::args().any(|word| matches!(word.as_str(), "ws" | "workspace" | "workspaces"));
-        candidates.extend(if is_about_workspaces {
-            names::<axon_api::Workspace>()
-        } else {
-            names::<axon_api::Task>()
-        });
-        candidates
+        let words: Vec<String> = std::env::args().collect();
+        match kind_so_far(&words) {
+            Some(kind) => names_of(kind),
+            None => resources::kinds()
+                .map(|kind| CompletionCandidate::new(kind.plural()))
+                .chain(names_of(Kind::Task))
+                .collect(),
+        }
     })
 }
 
-fn names<K>() -> Vec<CompletionCandidate>
-where
-    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    K::DynamicType: Default,
-{
-    ask(async |cluster: Cluster| list(&cluster.api::<K>()).await)
+/// The kind of the unfinished command line, such as `get ws `: the word behind the verb. The last
+/// word is the one that is being typed.
+fn kind_so_far(words: &[String]) -> Option<Kind> {
+    const VERBS: &[&str] = &["get", "describe", "delete", "wait"];
+    let verb = words.iter().position(|word| VERBS.contains(&word.as_str()))?;
+    let typed = words.len().checked_sub(1)?;
+    words
+        .get(verb + 1..typed)?
+        .iter()
+        .find_map(|word| Kind::from_word(word))
+}
+
+fn names_of(kind: Kind) -> Vec<CompletionCandidate> {
+    ask(async |cluster: Cluster| {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(cluster.client, &cluster.namespace, &kind.resource());
+        list(&api).await
+    })
 }
 
 async fn list<K>(api: &Api<K>) -> Vec<CompletionCandidate>
@@ -138,5 +161,18 @@ mod tests {
         assert!(global.local);
         assert_eq!(global.namespace.as_deref(), Some("a"));
         assert_eq!(global.connection.context.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn names_are_of_the_kind_that_was_typed() {
+        let kind =
+            |words: &[&str]| kind_so_far(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(kind(&["axon", "get", "ac", ""]), Some(Kind::AgentConfig));
+        assert_eq!(
+            kind(&["axon", "-n", "ws", "get", "task", "a", ""]),
+            Some(Kind::Task)
+        );
+        assert_eq!(kind(&["axon", "get", "w"]), None);
+        assert_eq!(kind(&["axon", "logs", ""]), None);
     }
 }

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use axon_api::kinds::task::CredentialsType;
+use k8s_openapi::api::core::v1::EnvVar;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 use crate::invocation;
+use crate::parts::is_variable_name;
 use crate::text::closest;
 
 /// The keys of the file, as they are written there.
@@ -19,13 +21,22 @@ const KEYS: &[&str] = &[
     "credentialType",
     "type",
     "model",
+    "effort",
     "namespace",
     "workspace",
     "agentConfig",
+    "provider",
+    "env",
 ];
 
 /// The keys below `workspace`.
-const WORKSPACE_KEYS: &[&str] = &["name", "repo", "ref", "token"];
+const WORKSPACE_KEYS: &[&str] = &["name", "repo", "ref", "token", "githubApp"];
+
+/// The keys below `workspace.githubApp`.
+const GITHUB_APP_KEYS: &[&str] = &["appID", "installationID", "privateKeyPath"];
+
+/// The keys of one of `env`.
+const ENV_KEYS: &[&str] = &["name", "value", "valueFrom"];
 
 /// The file's contents. Not `Debug`: it holds secrets.
 #[derive(Clone, Default, PartialEq, Deserialize)]
@@ -46,9 +57,14 @@ pub(crate) struct Config {
     #[serde(rename = "type")]
     pub(crate) type_: Option<String>,
     pub(crate) model: Option<String>,
+    pub(crate) effort: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) workspace: Option<WorkspaceConfig>,
     pub(crate) agent_config: Option<String>,
+    /// Name of an `AgentProvider`.
+    pub(crate) provider: Option<String>,
+    /// Variables for every agent.
+    pub(crate) env: Vec<EnvVar>,
 }
 
 /// `workspace` in the file: a Workspace by name, or one to be made.
@@ -62,6 +78,40 @@ pub(crate) struct WorkspaceConfig {
     pub(crate) ref_: Option<String>,
     /// A token, or `@FILE`.
     token: Option<String>,
+    #[serde(rename = "githubApp")]
+    github_app: Option<GitHubApp>,
+}
+
+/// `workspace.githubApp` in the file.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct GitHubApp {
+    #[serde(rename = "appID")]
+    id: Option<Number>,
+    #[serde(rename = "installationID")]
+    installation: Option<Number>,
+    #[serde(rename = "privateKeyPath")]
+    private_key_path: Option<String>,
+}
+
+/// A number of GitHub's, which people write with quotes and without.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(u64),
+    Quoted(String),
+}
+
+/// What the Workspace of the file is cloned and pushed with.
+#[derive(Clone, PartialEq)]
+pub(crate) enum WorkspaceCredential {
+    Token(String),
+    App {
+        id: String,
+        installation: String,
+        /// The key itself, in PEM.
+        private_key: String,
+    },
 }
 
 /// A credential of the file, read from where it says.
@@ -115,8 +165,25 @@ impl Config {
         let mut warnings = unknown_keys(&whole, "", KEYS, path);
         if let Some(workspace) = whole.get("workspace") {
             warnings.extend(unknown_keys(workspace, "workspace.", WORKSPACE_KEYS, path));
+            if let Some(app) = workspace.get("githubApp") {
+                warnings.extend(unknown_keys(app, "workspace.githubApp.", GITHUB_APP_KEYS, path));
+            }
+        }
+        for (index, variable) in config.env.iter().enumerate() {
+            check_variable(index, variable, &shown.to_string())?;
+            let written = &whole["env"][index];
+            warnings.extend(unknown_keys(written, &format!("env[{index}]."), ENV_KEYS, path));
         }
         Ok((config, warnings))
+    }
+
+    /// Whether the file says anything about the agent's credential.
+    pub(crate) fn names_credential(&self) -> bool {
+        self.oauth_token.is_some()
+            || self.api_key.is_some()
+            || self.secret.is_some()
+            || self.provider.is_some()
+            || self.credential_type.as_deref() == Some("none")
     }
 
     /// The credential in the file, with `@FILE` read.
@@ -135,13 +202,79 @@ impl Config {
 }
 
 impl WorkspaceConfig {
-    /// The token in the file, with `@FILE` read.
-    pub(crate) fn token(&self) -> Result<Option<String>> {
-        self.token
-            .as_deref()
-            .map(|text| secret_value("workspace.token", text))
-            .transpose()
+    /// The credential in the file, with the files that it names read.
+    pub(crate) fn credential(&self) -> Result<Option<WorkspaceCredential>> {
+        match (&self.token, &self.github_app) {
+            (Some(_), Some(_)) => Err(Failure::new(
+                "`workspace` in the config file must specify either `token` or `githubApp`, not both",
+            )),
+            // As for the agent's key, `none` is nothing.
+            (Some(text), None) if text.trim() == "none" => Ok(None),
+            (Some(text), None) => {
+                secret_value("workspace.token", text).map(|token| Some(WorkspaceCredential::Token(token)))
+            }
+            (None, Some(app)) => app.read().map(Some),
+            (None, None) => Ok(None),
+        }
     }
+}
+
+impl GitHubApp {
+    fn read(&self) -> Result<WorkspaceCredential> {
+        let missing = |key: &str| {
+            Failure::new(format!(
+                "`workspace.githubApp` in the config file does not say `{key}`"
+            ))
+        };
+        let number = |number: &Option<Number>, key: &str| match number {
+            Some(Number::Plain(number)) => Ok(number.to_string()),
+            Some(Number::Quoted(text)) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+            _ => Err(missing(key)),
+        };
+        let path = self
+            .private_key_path
+            .as_deref()
+            .ok_or_else(|| missing("privateKeyPath"))?;
+        let path = path.strip_prefix('@').unwrap_or(path);
+        Ok(WorkspaceCredential::App {
+            id: number(&self.id, "appID")?,
+            installation: number(&self.installation, "installationID")?,
+            private_key: private_key(&expand_home(path))?,
+        })
+    }
+}
+
+/// Reads a GitHub App's key, and notices when the file holds something else.
+pub(crate) fn private_key(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!(
+            "failed to read the private key `{}`: {error}",
+            path.display()
+        ))
+    })?;
+    if text.contains("PRIVATE KEY-----") {
+        return Ok(text);
+    }
+    Err(
+        Failure::new(format!("the file `{}` holds no private key", path.display()))
+            .hint("a private key begins with a line like -----BEGIN RSA PRIVATE KEY-----"),
+    )
+}
+
+fn check_variable(index: usize, variable: &EnvVar, shown: &str) -> Result<()> {
+    let name = &variable.name;
+    let problem = match (&variable.value, &variable.value_from) {
+        _ if name.is_empty() => format!("env[{index}]: name is required"),
+        _ if !is_variable_name(name) => {
+            format!("env[{index}]: invalid name `{name}`: must match [A-Za-z_][A-Za-z0-9_]*")
+        }
+        (Some(_), Some(_)) => format!("env[{index}] `{name}`: value and valueFrom are mutually exclusive"),
+        (None, None) => format!("env[{index}] `{name}`: one of value or valueFrom is required"),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(format!(
+        "the config file `{shown}` has a mistake: {problem}"
+    )))
 }
 
 /// `~/.axon/config.yaml`; `None` without a home directory.
@@ -211,7 +344,7 @@ fn secret_value(key: &str, text: &str) -> Result<String> {
     Ok(value)
 }
 
-fn expand_home(path: &str) -> PathBuf {
+pub(crate) fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
@@ -236,6 +369,10 @@ pub(crate) const TEMPLATE: &str = "\
 #   repo: https://github.com/your-org/your-repo.git
 #   ref: main
 #   token: <github-token>   # for private repositories, and to push
+#   githubApp:              # or a GitHub App instead of the token
+#     appID: '12345'
+#     installationID: '67890'
+#     privateKeyPath: ~/.config/my-app.private-key.pem
 # Or a Workspace that is there already:
 # workspace:
 #   name: my-workspace
@@ -243,117 +380,19 @@ pub(crate) const TEMPLATE: &str = "\
 # Agent type: claude-code, codex, gemini, opencode or shell.
 # type: claude-code
 # model: <model>
+# effort: high
 # namespace: default
 # agentConfig: my-agent-config
+
+# An AgentProvider with endpoint and credential, instead of the keys above.
+# provider: my-provider
+
+# Variables for every agent.
+# env:
+# - name: LOG_LEVEL
+#   value: debug
 ";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<(Config, Warnings)> {
-        Config::parse(text, Path::new("config.yaml"))
-    }
-
-    fn read(text: &str) -> Config {
-        match parse(text) {
-            Ok((config, warnings)) => {
-                assert!(warnings.is_empty(), "{warnings:?}");
-                config
-            }
-            Err(failure) => panic!("{}", failure.render()),
-        }
-    }
-
-    #[test]
-    fn every_key_is_read() {
-        let config = read(
-            "secret: s\ncredentialType: oauth\ntype: codex\nmodel: m\nnamespace: n\nagentConfig: a\n\
-             workspace:\n  name: w\n  repo: r\n  ref: main\n  token: t\n",
-        );
-        assert_eq!(config.secret.as_deref(), Some("s"));
-        assert_eq!(config.credential_type.as_deref(), Some("oauth"));
-        assert_eq!(config.type_.as_deref(), Some("codex"));
-        assert_eq!(config.model.as_deref(), Some("m"));
-        assert_eq!(config.namespace.as_deref(), Some("n"));
-        assert_eq!(config.agent_config.as_deref(), Some("a"));
-        let workspace = config.workspace.expect("a workspace");
-        assert_eq!(workspace.name.as_deref(), Some("w"));
-        assert_eq!(workspace.ref_.as_deref(), Some("main"));
-        assert_eq!(workspace.token().ok().flatten().as_deref(), Some("t"));
-    }
-
-    #[test]
-    fn a_credential_is_a_value_a_file_or_none() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), "from-file\n").expect("written");
-        let at_file = format!("apiKey: '@{}'", file.path().display());
-        for (text, kind, value) in [
-            ("oauthToken: abc", CredentialsType::OAuth, Some("abc")),
-            ("apiKey: none", CredentialsType::ApiKey, None),
-            (at_file.as_str(), CredentialsType::ApiKey, Some("from-file")),
-        ] {
-            let credential = read(text).credential().ok().flatten().expect("a credential");
-            assert!(credential.kind == kind, "{text}");
-            assert_eq!(credential.value.as_deref(), value, "{text}");
-        }
-        assert!(read("model: m").credential().ok().flatten().is_none());
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let failure = read("apiKey: '@/nowhere/key'")
-            .credential()
-            .err()
-            .expect("a failure");
-        assert!(
-            failure.message().contains("`/nowhere/key`, which `apiKey`"),
-            "{failure:?}"
-        );
-    }
-
-    #[test]
-    fn an_unknown_key_is_a_warning_with_a_suggestion() {
-        let Ok((_, warnings)) = parse("oathToken: x\nworkspace:\n  rfe: main\n") else {
-            panic!("unknown keys are no error");
-        };
-        assert!(
-            warnings[0].ends_with("`oathToken`, did you mean `oauthToken`?"),
-            "{warnings:?}"
-        );
-        assert!(
-            warnings[1].ends_with("`workspace.rfe`, did you mean `workspace.ref`?"),
-            "{warnings:?}"
-        );
-    }
-
-    #[test]
-    fn a_malformed_file_is_an_error_with_its_place_and_without_its_secrets() {
-        for text in [
-            "apiKey: [sk-secret\nmodel: m\n",
-            "model: m\napiKey: {a: sk-secret}\n",
-        ] {
-            let failure = parse(text).err().expect("a failure").render();
-            assert!(failure.contains("config.yaml:"), "{failure}");
-            assert!(!failure.contains("sk-secret"), "{failure}");
-        }
-    }
-
-    #[test]
-    fn token_and_key_together_are_an_error() {
-        let failure = parse("oauthToken: a\napiKey: b\n").err().expect("a failure");
-        assert!(failure.message().contains("only one of"), "{failure:?}");
-    }
-
-    #[test]
-    fn an_empty_file_has_no_defaults() {
-        for text in ["", "# nothing\n", TEMPLATE] {
-            assert!(read(text) == Config::default(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn an_explicit_file_must_exist() {
-        assert!(Config::load(Some(Path::new("/nowhere/config.yaml"))).is_err());
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 /// How the program ends. The table in [`HELP`] is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All went well; with `run --watch`, the Task has succeeded.
+    /// All went well; a Task that was watched or waited for has succeeded.
     Success,
-    /// Something failed; with `run --watch`, the Task has failed.
+    /// Something failed; a Task that was watched or waited for has failed.
     Failure,
     /// The command line was not understood. clap uses the same number.
     Usage,
@@ -16,10 +16,12 @@ pub(crate) enum Exit {
     TimedOut,
     /// The watched Task was cancelled.
     Cancelled,
-    /// The watched Task was deleted before it had ended.
+    /// The object was deleted before it had ended, or was as it was waited for.
     Deleted,
     /// A conversion lost something, or left something to be done by hand.
     Lossy,
+    /// What was waited for did not come in time.
+    WaitedTooLong,
     /// Watching was interrupted; the Task goes on.
     Interrupted,
 }
@@ -27,14 +29,15 @@ pub(crate) enum Exit {
 /// The table of exit codes for help texts.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0    success; with --watch, the Task succeeded
-  1    an error; with --watch, the Task failed
+  0    success; of a task that was watched or waited for: it succeeded
+  1    an error; of such a task: it failed
   2    the command line was not understood
-  10   with --watch: the Task timed out
-  11   with --watch: the Task was cancelled
-  12   with --watch: the Task was deleted before it ended
+  10   the task timed out
+  11   the task or pipeline was cancelled
+  12   the object was deleted before it ended, or was as it was waited for
   13   with convert: something was lost, or is to be done by hand
-  130  interrupted; the Task goes on";
+  14   with wait: --timeout passed first
+  130  interrupted; the task goes on";
 
 impl Exit {
     /// The number that the shell sees.
@@ -47,6 +50,7 @@ impl Exit {
             Self::Cancelled => 11,
             Self::Deleted => 12,
             Self::Lossy => 13,
+            Self::WaitedTooLong => 14,
             Self::Interrupted => 130,
         }
     }
@@ -83,6 +87,7 @@ mod tests {
             Exit::Cancelled,
             Exit::Deleted,
             Exit::Lossy,
+            Exit::WaitedTooLong,
             Exit::Interrupted,
         ] {
             let line = format!("\n  {} ", exit.number());

@@ -6,16 +6,23 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 
-use crate::cli::Global;
+use axon_api::{TaskDefaults, TaskDefaultsSpec};
+
+use crate::cli::Context;
+use crate::config::expand_home;
+use crate::credentials::{Chosen, leaves_open};
 use crate::failure::{Failure, Result};
 use crate::run_objects::Inputs;
 use crate::verbs::run::TaskArgs;
-use crate::{invocation, output};
+use crate::writing::DryRun;
+use crate::{cluster, invocation, output};
 
-/// Answers what the flags leave to the world: files, stdin, chance and the folder.
-pub(crate) fn answer(global: &Global, args: &TaskArgs) -> Result<Inputs> {
+/// Answers what the flags leave to the world: files, stdin, chance, the folder and the namespace's
+/// defaults.
+pub(crate) async fn answer(context: &Context, args: &TaskArgs, dry_run: Option<DryRun>) -> Result<Inputs> {
+    let global = &context.global;
     Ok(Inputs {
-        prompt: prompt(args)?,
+        prompt: prompt(args.prompt.as_deref(), args.prompt_file.as_deref())?,
         name: args.name.clone().unwrap_or_else(random_name),
         repository: args
             .workspace_repo
@@ -23,13 +30,35 @@ pub(crate) fn answer(global: &Global, args: &TaskArgs) -> Result<Inputs> {
             .map(|repo| repository(repo, global.local))
             .transpose()?,
         local: global.local,
+        defaults: defaults(context, args.chosen(), dry_run).await?,
     })
 }
 
-fn prompt(args: &TaskArgs) -> Result<String> {
-    match (&args.prompt, &args.prompt_file) {
-        (Some(text), _) if text != "-" => Ok(text.clone()),
-        (None, Some(file)) if file.as_os_str() != "-" => read_prompt(
+/// The `TaskDefaults` of the namespace, if flags and file leave something to them. Without a
+/// cluster, or without the right to read them, there are none.
+pub(crate) async fn defaults(
+    context: &Context,
+    chosen: Chosen<'_>,
+    dry_run: Option<DryRun>,
+) -> Result<Option<TaskDefaultsSpec>> {
+    if dry_run == Some(DryRun::Client) || !leaves_open(chosen, &context.config) {
+        return Ok(None);
+    }
+    let Ok(cluster) = cluster::connect(context).await else {
+        return Ok(None);
+    };
+    match cluster.api::<TaskDefaults>().get_opt("default").await {
+        Ok(found) => Ok(found.map(|defaults| defaults.spec)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
+        Err(error) => Err(Failure::api("get taskdefaults `default`", &error)),
+    }
+}
+
+/// The prompt from where the flags say.
+pub(crate) fn prompt(text: Option<&str>, file: Option<&Path>) -> Result<String> {
+    match (text, file) {
+        (Some(text), _) if text != "-" => Ok(text.to_owned()),
+        (None, Some(file)) if file.as_os_str() != "-" => read_text(
             std::fs::read(file),
             &format!("the prompt file `{}`", file.display()),
         ),
@@ -40,18 +69,35 @@ fn prompt(args: &TaskArgs) -> Result<String> {
             )),
         ),
         _ => {
-            let mut stdin = std::io::stdin().lock();
-            if stdin.is_terminal() {
+            if std::io::stdin().is_terminal() {
                 output::note("type the prompt and end it with Ctrl-D");
             }
-            let mut bytes = Vec::new();
-            let read = stdin.read_to_end(&mut bytes).map(|_| bytes);
-            read_prompt(read, "the prompt from stdin")
+            read_text(read_stdin(), "the prompt from stdin")
         }
     }
 }
 
-fn read_prompt(read: std::io::Result<Vec<u8>>, what: &str) -> Result<String> {
+/// A flag's value `TEXT`, `@FILE` or `@-` for stdin; `~/` is the home directory.
+pub(crate) fn text_or_file(flag: &str, value: &str) -> Result<String> {
+    match value.strip_prefix('@') {
+        None => Ok(value.to_owned()),
+        Some("-") => read_text(read_stdin(), &format!("the value of {flag} from stdin")),
+        Some(file) => {
+            let path = expand_home(file);
+            read_text(
+                std::fs::read(&path),
+                &format!("the file `{}` of {flag}", path.display()),
+            )
+        }
+    }
+}
+
+fn read_stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+}
+
+fn read_text(read: std::io::Result<Vec<u8>>, what: &str) -> Result<String> {
     let bytes = read.map_err(|error| Failure::new(format!("failed to read {what}: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         Failure::new(format!(
@@ -63,9 +109,14 @@ fn read_prompt(read: std::io::Result<Vec<u8>>, what: &str) -> Result<String> {
 
 /// A name as the API server makes them: no vowels, so that no words arise.
 fn random_name() -> String {
+    format!("task-{}", random_letters())
+}
+
+/// Five random letters and digits.
+fn random_letters() -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut bits = RandomState::new().build_hasher().finish();
-    let mut name = String::from("task-");
+    let mut name = String::new();
     for _ in 0..5 {
         let index = usize::try_from(bits % LETTERS.len() as u64).unwrap_or_default();
         name.extend(LETTERS.get(index).map(|letter| char::from(*letter)));
@@ -75,7 +126,7 @@ fn random_name() -> String {
 }
 
 /// `--workspace-repo` as a URL: a folder becomes one, on this machine.
-fn repository(text: &str, local: bool) -> Result<String> {
+pub(crate) fn repository(text: &str, local: bool) -> Result<String> {
     let is_folder = text == "."
         || text == ".."
         || text.starts_with("./")

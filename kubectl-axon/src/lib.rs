@@ -9,6 +9,8 @@ mod cli;
 mod cluster;
 mod complete;
 mod config;
+mod convert;
+mod credentials;
 mod exit;
 mod failure;
 mod inputs;
@@ -17,7 +19,9 @@ mod jsonpath;
 mod local;
 mod log;
 mod manifest;
+mod objects;
 mod output;
+mod parts;
 mod progress;
 mod resources;
 mod run_objects;
@@ -26,6 +30,7 @@ mod table;
 mod text;
 mod verbs;
 mod watch;
+mod writing;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Manifests: YAML or JSON documents of Tasks, Workspaces and Secrets, read strictly.
+//! Manifests: YAML or JSON documents of Axon's kinds and Secrets, read strictly.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,9 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Value>> {
     }
     objects.sort_by_key(|object| match Kind::of(object) {
         Some(Kind::Secret) => 0,
-        Some(Kind::Workspace) => 1,
-        Some(Kind::Task) | None => 2,
+        Some(Kind::AgentProvider | Kind::TaskDefaults) => 1,
+        Some(Kind::Workspace | Kind::AgentConfig) => 2,
+        Some(Kind::Task | Kind::TaskPipeline) | None => 3,
     });
     Ok(objects)
 }
@@ -78,7 +79,7 @@ fn check(object: &Value, shown: &str) -> Result<()> {
         return Err(Failure::new(format!(
             "the manifest `{shown}` has an object of kind `{kind}` and apiVersion `{version}`, which `run` does not create"
         ))
-        .hint("`run -f` takes Task and Workspace of axon.io/v1alpha1 and Secret of v1; `kubectl apply -f` takes anything"));
+        .hint("`run -f` takes the kinds of axon.io/v1alpha1 and Secret of v1; `kubectl apply -f` takes anything"));
     };
     let metadata = &object["metadata"];
     let named = ["name", "generateName"]

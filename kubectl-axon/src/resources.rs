@@ -1,5 +1,6 @@
 //! The kinds by the words that people use for them.
 
+use kube::core::ApiResource;
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
@@ -10,80 +11,147 @@ use crate::text::closest;
 pub(crate) enum Kind {
     Task,
     Workspace,
+    AgentConfig,
+    AgentProvider,
+    TaskDefaults,
+    TaskPipeline,
     /// Only written: secrets are never shown.
     Secret,
 }
 
-/// The words for the kinds that can be shown.
-const WORDS: &[(&str, Kind)] = &[
-    ("task", Kind::Task),
-    ("tasks", Kind::Task),
-    ("task.axon.io", Kind::Task),
-    ("tasks.axon.io", Kind::Task),
-    ("workspace", Kind::Workspace),
-    ("workspaces", Kind::Workspace),
-    ("ws", Kind::Workspace),
-    ("workspace.axon.io", Kind::Workspace),
-    ("workspaces.axon.io", Kind::Workspace),
+/// The words for one kind.
+struct Words {
+    kind: Kind,
+    /// As it is spelled in objects.
+    name: &'static str,
+    singular: &'static str,
+    plural: &'static str,
+    /// What else people may say.
+    aliases: &'static [&'static str],
+}
+
+/// The kinds that can be shown, in the order of help texts. Everything else about their words is
+/// derived from here.
+const KINDS: &[Words] = &[
+    Words {
+        kind: Kind::Task,
+        name: "Task",
+        singular: "task",
+        plural: "tasks",
+        aliases: &[],
+    },
+    Words {
+        kind: Kind::Workspace,
+        name: "Workspace",
+        singular: "workspace",
+        plural: "workspaces",
+        aliases: &["ws"],
+    },
+    Words {
+        kind: Kind::AgentConfig,
+        name: "AgentConfig",
+        singular: "agentconfig",
+        plural: "agentconfigs",
+        aliases: &["ac"],
+    },
+    Words {
+        kind: Kind::AgentProvider,
+        name: "AgentProvider",
+        singular: "agentprovider",
+        plural: "agentproviders",
+        aliases: &["ap", "provider", "providers"],
+    },
+    Words {
+        kind: Kind::TaskDefaults,
+        name: "TaskDefaults",
+        singular: "taskdefaults",
+        plural: "taskdefaults",
+        aliases: &["td", "defaults"],
+    },
+    Words {
+        kind: Kind::TaskPipeline,
+        name: "TaskPipeline",
+        singular: "taskpipeline",
+        plural: "taskpipelines",
+        aliases: &["tp", "pipeline", "pipelines"],
+    },
 ];
 
+const SECRET: Words = Words {
+    kind: Kind::Secret,
+    name: "Secret",
+    singular: "secret",
+    plural: "secrets",
+    aliases: &[],
+};
+
+/// The kinds that can be shown.
+pub(crate) fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.iter().map(|words| words.kind)
+}
+
+/// The words of all kinds for help texts and errors: `task, workspace, ...`.
+pub(crate) fn singulars() -> String {
+    let words: Vec<&str> = KINDS.iter().map(|words| words.singular).collect();
+    words.join(", ")
+}
+
 impl Kind {
-    /// The kind of an object that `run` can create.
-    pub(crate) fn of(object: &Value) -> Option<Self> {
-        match (object["apiVersion"].as_str()?, object["kind"].as_str()?) {
-            ("axon.io/v1alpha1", "Task") => Some(Self::Task),
-            ("axon.io/v1alpha1", "Workspace") => Some(Self::Workspace),
-            ("v1", "Secret") => Some(Self::Secret),
-            _ => None,
-        }
+    fn words(self) -> &'static Words {
+        KINDS.iter().find(|words| words.kind == self).unwrap_or(&SECRET)
     }
 
+    /// The kind of an object that the command line can create.
+    pub(crate) fn of(object: &Value) -> Option<Self> {
+        let (version, name) = (object["apiVersion"].as_str()?, object["kind"].as_str()?);
+        KINDS
+            .iter()
+            .chain([&SECRET])
+            .find(|words| words.name == name && words.kind.api_version() == version)
+            .map(|words| words.kind)
+    }
+
+    /// The kind by singular, plural, short word, or one of the first two with the group behind.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         let word = word.to_lowercase();
-        WORDS
+        let plain = word
+            .strip_suffix(axon_api::GROUP)
+            .and_then(|word| word.strip_suffix('.'));
+        KINDS
             .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, kind)| *kind)
+            .find(|words| {
+                let names = [words.singular, words.plural];
+                names.contains(&plain.unwrap_or(&word)) || words.aliases.contains(&word.as_str())
+            })
+            .map(|words| words.kind)
     }
 
     pub(crate) fn singular(self) -> &'static str {
-        match self {
-            Self::Task => "task",
-            Self::Workspace => "workspace",
-            Self::Secret => "secret",
-        }
+        self.words().singular
     }
 
     pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Task => "tasks",
-            Self::Workspace => "workspaces",
-            Self::Secret => "secrets",
-        }
+        self.words().plural
     }
 
     /// The kind as it is spelled in objects.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Task => "Task",
-            Self::Workspace => "Workspace",
-            Self::Secret => "Secret",
-        }
+        self.words().name
     }
 
     /// Group, a slash and version, or the version alone.
     pub(crate) fn api_version(self) -> &'static str {
         match self {
-            Self::Task | Self::Workspace => "axon.io/v1alpha1",
             Self::Secret => "v1",
+            _ => "axon.io/v1alpha1",
         }
     }
 
     /// The URL of all objects of the kind in a namespace, or in all.
     pub(crate) fn url(self, namespace: Option<&str>) -> String {
         let root = match self {
-            Self::Task | Self::Workspace => format!("/apis/{}", self.api_version()),
             Self::Secret => "/api/v1".to_owned(),
+            _ => format!("/apis/{}", self.api_version()),
         };
         match namespace {
             Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.plural()),
@@ -96,6 +164,21 @@ impl Kind {
         match self {
             Self::Secret => self.singular().to_owned(),
             _ => format!("{}.{}", self.singular(), axon_api::GROUP),
+        }
+    }
+
+    /// What the library needs to know for untyped objects of the kind.
+    pub(crate) fn resource(self) -> ApiResource {
+        let (group, version) = match self {
+            Self::Secret => ("", "v1"),
+            _ => (axon_api::GROUP, axon_api::VERSION),
+        };
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: self.api_version().to_owned(),
+            kind: self.name().to_owned(),
+            plural: self.plural().to_owned(),
         }
     }
 }
@@ -153,8 +236,9 @@ pub(crate) fn plain_name(text: &str, kind: Kind) -> Result<String> {
 }
 
 fn unknown_kind(word: &str) -> Failure {
-    let failure = Failure::new(format!("unknown kind `{word}`: must be one of task, workspace"));
-    match closest(word, WORDS.iter().map(|(known, _)| *known)) {
+    let failure = Failure::new(format!("unknown kind `{word}`: must be one of {}", singulars()));
+    let known = KINDS.iter().flat_map(|words| [words.singular, words.plural]);
+    match closest(word, known) {
         Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
         None => failure,
     }
@@ -179,6 +263,12 @@ mod tests {
             (&["task/a", "task.axon.io/b"], Kind::Task, &["a", "b"]),
             (&["workspace/w"], Kind::Workspace, &["w"]),
             (&["task/task"], Kind::Task, &["task"]),
+            (&["agentconfigs"], Kind::AgentConfig, &[]),
+            (&["ac", "a"], Kind::AgentConfig, &["a"]),
+            (&["provider/p"], Kind::AgentProvider, &["p"]),
+            (&["taskdefaults"], Kind::TaskDefaults, &[]),
+            (&["TaskPipelines.axon.io"], Kind::TaskPipeline, &[]),
+            (&["tp/x", "pipeline/y"], Kind::TaskPipeline, &["x", "y"]),
         ] {
             let targets = read(words).expect("read");
             assert_eq!(
@@ -199,6 +289,36 @@ mod tests {
             &["task", "a?b"],
         ] {
             assert!(read(words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_is_one_that_is_served() {
+        let served: Vec<_> = axon_api::crd::all()
+            .into_iter()
+            .map(|definition| (definition.spec.names.kind, definition.spec.names.plural))
+            .collect();
+        let known: Vec<_> = KINDS
+            .iter()
+            .map(|words| (words.name.to_owned(), words.plural.to_owned()))
+            .collect();
+        for kind in &served {
+            assert!(known.contains(kind), "{kind:?} is missing");
+        }
+        assert_eq!(served.len(), known.len());
+    }
+
+    #[test]
+    fn no_word_means_two_kinds() {
+        let mut seen = std::collections::BTreeSet::new();
+        for words in KINDS {
+            let mut own = vec![words.singular, words.plural];
+            own.extend(words.aliases);
+            own.dedup();
+            for word in own {
+                assert!(seen.insert(word), "{word}");
+                assert_eq!(Kind::from_word(word), Some(words.kind));
+            }
         }
     }
 }

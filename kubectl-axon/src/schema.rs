@@ -32,7 +32,7 @@ const SECRET_FIELDS: &[&str] = &[
 pub(crate) fn check(kind: Kind, object: &Value) -> Result<(), UnknownField> {
     let plural = match kind {
         Kind::Secret => return known(object, SECRET_FIELDS.iter().copied(), ""),
-        Kind::Task | Kind::Workspace => kind.plural(),
+        _ => kind.plural(),
     };
     let definition = crd::all()
         .into_iter()

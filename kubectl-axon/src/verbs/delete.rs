@@ -1,31 +1,29 @@
-//! `delete`: removes Tasks with their Jobs and pods, or Workspaces.
+//! `delete`: removes objects; Tasks and pipelines with their Jobs and pods.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
-use axon_api::{Task, Workspace};
 use clap::Args;
-use kube::api::{DeleteParams, ListParams};
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
+use kube::{Api, ResourceExt};
 
 use crate::cli::Context;
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
-use crate::resources::{Kind, Targets, targets};
-use crate::{complete, output};
+use crate::resources::{Targets, targets};
+use crate::{complete, output, writing};
 
-/// Delete tasks, with their jobs and pods, or workspaces
+/// Delete objects; tasks and pipelines with their jobs and pods
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kubectl axon delete my-task
   kubectl axon delete task my-task other-task
   kubectl axon delete workspace my-workspace
+  kubectl axon delete taskpipeline/my-work
   kubectl axon delete tasks --all")]
 pub(crate) struct DeleteArgs {
-    /// `task` or `workspace`, and names; names alone are tasks
+    /// Kind, such as `workspace`, and names; names alone are tasks
     #[arg(value_name = "KIND | NAME", required = true, add = complete::targets())]
     words: Vec<String>,
 
@@ -51,20 +49,14 @@ pub(crate) fn delete(context: &Context, args: &DeleteArgs) -> Result<Exit> {
     }
     cluster::block_on(async {
         let cluster = cluster::connect(context).await?;
-        match targets.kind {
-            Kind::Task => delete_kind::<Task>(&cluster.api(), &targets, args, &cluster.namespace).await,
-            Kind::Workspace => {
-                delete_kind::<Workspace>(&cluster.api(), &targets, args, &cluster.namespace).await
-            }
-            Kind::Secret => Err(Failure::new("secrets are deleted with `kubectl delete secret`")),
-        }
+        delete_kind(&cluster, &targets, args).await
     })
 }
 
-async fn delete_kind<K>(api: &Api<K>, targets: &Targets, args: &DeleteArgs, namespace: &str) -> Result<Exit>
-where
-    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-{
+async fn delete_kind(cluster: &Cluster, targets: &Targets, args: &DeleteArgs) -> Result<Exit> {
+    let namespace = &cluster.namespace;
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(cluster.client.clone(), namespace, &targets.kind.resource());
     let kind = targets.kind;
     let mut names = targets.names.clone();
     if args.all {
@@ -110,10 +102,5 @@ fn confirmed(question: &str) -> bool {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return true;
     }
-    let mut stderr = std::io::stderr().lock();
-    let _ = write!(stderr, "{question} [y/N]: ");
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    let _ = std::io::stdin().read_line(&mut answer);
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    writing::confirmed(question)
 }

@@ -1,12 +1,17 @@
 //! The verbs, one file each.
 
+pub(crate) mod approve;
 pub(crate) mod cancel;
 pub(crate) mod completion;
+pub(crate) mod convert;
+pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod local;
 pub(crate) mod logs;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod version;
+pub(crate) mod wait;

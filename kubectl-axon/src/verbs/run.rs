@@ -1,24 +1,21 @@
 //! `run`: creates a Task and, if asked, watches it to its end.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use axon_api::kinds::task::CredentialsType;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::apply::{self, Keep};
 use crate::cli::Context;
 use crate::cluster::{self, Cluster};
 use crate::exit::{self, Exit};
 use crate::failure::{Failure, Result};
-use crate::output::{self, Format};
 use crate::progress::{self, Watched};
 use crate::resources::Kind;
 use crate::run_objects::{Wanted, objects_for_run};
-use crate::{complete, inputs, invocation, manifest};
+use crate::writing::{self, About, DryRun, Show, WriteArgs, Writing};
+use crate::{complete, inputs, invocation, manifest, output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,17 +46,8 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     watch: bool,
 
-    /// Only show what would be created: without asking the server, or as it would answer
-    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
-    dry_run: Option<DryRun>,
-
-    /// Print the task as yaml, json, name or jsonpath=TEMPLATE
-    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
-    output: Option<Format>,
-
-    /// Do not ask before changing an object that someone else made
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// The flags of [`TaskArgs`], which a manifest takes the place of.
@@ -76,7 +64,10 @@ const TASK_FLAGS: &[&str] = &[
     "workspace",
     "workspace_repo",
     "workspace_ref",
-    "agent_config",
+    "agent_configs",
+    "provider",
+    "retry",
+    "ttl",
     "depends_on",
     "branch",
     "timeout",
@@ -136,12 +127,16 @@ pub(crate) struct TaskArgs {
     #[arg(long, value_name = "REF", requires = "workspace_repo")]
     pub(crate) workspace_ref: Option<String>,
 
-    /// Instructions for the agent, by the name of an `AgentConfig`
-    #[arg(long, value_name = "NAME")]
-    pub(crate) agent_config: Option<String>,
+    /// `AgentConfig` with instructions for the agent; may be given more than once, and they add up
+    #[arg(long = "agent-config", value_name = "NAME", value_delimiter = ',', add = complete::agent_configs())]
+    pub(crate) agent_configs: Vec<String>,
+
+    /// `AgentProvider` with the endpoint and credential to use
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["secret", "credential_type"], add = complete::agent_providers())]
+    pub(crate) provider: Option<String>,
 
     /// Task that must succeed first; may be given more than once
-    #[arg(long, value_name = "TASK", add = complete::tasks())]
+    #[arg(long, value_name = "TASK", value_delimiter = ',', add = complete::tasks())]
     pub(crate) depends_on: Vec<String>,
 
     /// Branch to work on; made if the repository does not have it
@@ -151,6 +146,14 @@ pub(crate) struct TaskArgs {
     /// How long the agent may run, such as 30m or 1h30m
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<String>,
+
+    /// Run again at most this often after a failure; each run is paid for
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(1..=10))]
+    pub(crate) retry: Option<i32>,
+
+    /// Delete the task this long after its end, such as 3600 or 1h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) ttl: Option<String>,
 
     /// Variable for the agent; may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
@@ -198,66 +201,74 @@ pub(crate) enum Sandbox {
     None,
 }
 
-/// A value of `--dry-run`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DryRun {
-    /// Print the objects without asking the server
-    Client,
-    /// Ask the server what it would do
-    Server,
-}
-
 /// Creates the objects, says so, and watches the Tasks if asked.
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit> {
-    let wanted = if args.filename.is_empty() {
-        let inputs = inputs::answer(&context.global, &args.task)?;
-        objects_for_run(&args.task, &context.config, inputs)?
-    } else {
-        let objects = manifest::read(&args.filename)?;
-        objects.into_iter().map(Wanted::Create).collect()
-    };
-    if args.dry_run == Some(DryRun::Client) {
-        show_unsent(&wanted, args.output.as_ref())?;
-        return Ok(Exit::Success);
-    }
-    if context.global.local && args.task.sandbox == Some(Sandbox::None) {
-        output::note(
-            "warning: without a sandbox the agent can read and change whatever you can on this machine",
-        );
-    }
     cluster::block_on(async {
-        let cluster = cluster::connect(context).await?;
-        check_namespaces(&wanted, context)?;
-        if args.dry_run == Some(DryRun::Server) {
-            write(&cluster, &wanted, Keep::No, args).await?;
+        let wanted = if args.filename.is_empty() {
+            let inputs = inputs::answer(context, &args.task, args.write.dry_run).await?;
+            objects_for_run(&args.task, &context.config, inputs)?
+        } else {
+            let objects = manifest::read(&args.filename)?;
+            objects.into_iter().map(Wanted::Create).collect()
+        };
+        if args.write.dry_run == Some(DryRun::Client) {
+            writing::show_unsent(&wanted, args.write.output.as_ref())?;
             return Ok(Exit::Success);
         }
-        // Of several objects none is written when one would be refused.
-        if wanted.len() > 1 {
-            check(&cluster, &wanted, args).await?;
+        if context.global.local && args.task.sandbox == Some(Sandbox::None) {
+            output::note(
+                "warning: without a sandbox the agent can read and change whatever you can on this machine",
+            );
         }
-        if args.watch {
-            return write_and_watch(&cluster, &wanted, args).await;
-        }
-        let written = write(&cluster, &wanted, Keep::Yes, args).await?;
-        let watched: Vec<Watched> = written.iter().filter_map(Watched::of).collect();
-        if let ([task], None) = (watched.as_slice(), &args.output) {
-            output::note(format!(
-                "follow it with {}",
-                invocation::command(&format!("logs {} -f", task.name))
-            ));
-        }
-        Ok(Exit::Success)
+        let about = if args.filename.is_empty() {
+            About::Kind(Kind::Task)
+        } else {
+            About::All
+        };
+        create(context, &wanted, about, args.watch, &args.write).await
     })
+}
+
+/// Writes the objects and, if asked, follows the Tasks among them to their ends.
+pub(crate) async fn create(
+    context: &Context,
+    wanted: &[Wanted],
+    about: About,
+    is_watched: bool,
+    args: &WriteArgs,
+) -> Result<Exit> {
+    let cluster = cluster::connect(context).await?;
+    writing::check_namespaces(wanted, context)?;
+    let is_watched = is_watched && args.dry_run.is_none();
+    let writing = Writing {
+        wanted,
+        about,
+        show: if is_watched { Show::AtTheEnd } else { Show::Now },
+        args,
+    };
+    if is_watched {
+        return write_and_watch(&cluster, &writing).await;
+    }
+    let Some(written) = writing.run(&cluster).await? else {
+        return Ok(Exit::Success);
+    };
+    let watched: Vec<Watched> = written.iter().filter_map(Watched::of).collect();
+    if let ([task], None) = (watched.as_slice(), &args.output) {
+        output::note(format!(
+            "follow it with {}",
+            invocation::command(&format!("logs {} -f", task.name))
+        ));
+    }
+    Ok(Exit::Success)
 }
 
 /// Creates the objects and follows the Tasks. From before the first is created, Ctrl-C ends only
 /// this program, and says what becomes of the Tasks.
-async fn write_and_watch(cluster: &Cluster, wanted: &[Wanted], args: &RunArgs) -> Result<Exit> {
+async fn write_and_watch(cluster: &Cluster, writing: &Writing<'_>) -> Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::new(format!("failed to listen for Ctrl-C: {error}")))?;
     let written = tokio::select! {
-        written = write(cluster, wanted, Keep::Yes, args) => written?,
+        written = writing.run(cluster) => written?.unwrap_or_default(),
         _ = interrupt.recv() => {
             output::note(format!(
                 "interrupted while the task was being created: {} shows whether it was",
@@ -267,165 +278,5 @@ async fn write_and_watch(cluster: &Cluster, wanted: &[Wanted], args: &RunArgs) -
         }
     };
     let watched: Vec<Watched> = written.iter().filter_map(Watched::of).collect();
-    progress::watch(cluster, &mut interrupt, &watched, args.output.as_ref()).await
-}
-
-/// Asks the server about each object without keeping it.
-async fn check(cluster: &Cluster, wanted: &[Wanted], args: &RunArgs) -> Result<()> {
-    for object in wanted {
-        apply::write(cluster, object, Keep::No, &|object| {
-            may_overwrite(object, args.yes)
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-async fn write(cluster: &Cluster, wanted: &[Wanted], keep: Keep, args: &RunArgs) -> Result<Vec<Value>> {
-    let suffix = match keep {
-        Keep::Yes => "",
-        Keep::No => " (server dry run)",
-    };
-    let mut written = Vec::new();
-    for object in wanted {
-        // The check has asked already, and asks once is enough.
-        let asked = wanted.len() > 1 && keep == Keep::Yes;
-        let (value, change) = apply::write(cluster, object, keep, &|object| {
-            may_overwrite(object, args.yes || asked)
-        })
-        .await?;
-        let is_task = Kind::of(&value) == Some(Kind::Task);
-        let line = format!("{} {}{suffix}", output::kind_and_name(&value), change.word());
-        match (&args.output, is_task || !args.filename.is_empty()) {
-            (None, true) => output::print(line + "\n")?,
-            // What a Task needs is told beside it: stdout names the Task alone.
-            (_, false) => {
-                if change != apply::Change::Unchanged {
-                    output::note(line);
-                }
-            }
-            (Some(format), true) if !args.watch => show(&value, format)?,
-            (Some(_), true) => {}
-        }
-        written.push(value);
-    }
-    Ok(written)
-}
-
-fn show(object: &Value, format: &Format) -> Result<()> {
-    let object = hidden_secrets(&output::without_managed_fields(object.clone()));
-    match format {
-        Format::Json => output::print(output::to_json(&object)),
-        Format::Yaml | Format::Wide => output::print(output::to_yaml(&object)?),
-        Format::Name => output::print(output::kind_and_name(&object) + "\n"),
-        Format::JsonPath(template) => output::print(template.render(&object)),
-    }
-}
-
-/// Prints the objects that would be created, as documents that `kubectl apply -f -` takes.
-fn show_unsent(wanted: &[Wanted], format: Option<&Format>) -> Result<()> {
-    let objects: Vec<Value> = wanted
-        .iter()
-        .map(|wanted| hidden_secrets(wanted.object()))
-        .collect();
-    match format {
-        Some(Format::Json) => {
-            let whole = match objects.as_slice() {
-                [one] => one.clone(),
-                _ => output::list_of(&objects),
-            };
-            output::print(output::to_json(&whole))
-        }
-        Some(Format::Name) => {
-            let names: Vec<String> = objects
-                .iter()
-                .map(|object| output::kind_and_name(object) + "\n")
-                .collect();
-            output::print(names.concat())
-        }
-        Some(Format::JsonPath(template)) => {
-            let last = objects.last().cloned().unwrap_or_default();
-            output::print(template.render(&last))
-        }
-        Some(Format::Yaml | Format::Wide) | None => {
-            let mut documents = Vec::new();
-            for object in &objects {
-                let comment = match Kind::of(object) {
-                    Some(Kind::Secret) => "# The values of this Secret are not shown.\n",
-                    _ => "",
-                };
-                documents.push(format!("{comment}{}", output::to_yaml(object)?));
-            }
-            output::print(documents.join("---\n"))
-        }
-    }
-}
-
-/// The object with the values of a Secret blotted out: they have no business on a terminal.
-fn hidden_secrets(object: &Value) -> Value {
-    let mut object = object.clone();
-    if Kind::of(&object) == Some(Kind::Secret) {
-        for field in ["data", "stringData"] {
-            for (_, value) in object[field].as_object_mut().into_iter().flatten() {
-                // Not base64, so that no server takes it for the value.
-                *value = Value::from("(not shown)");
-            }
-        }
-        if let Some(fields) = object.as_object_mut() {
-            fields.retain(|_, value| !value.is_null());
-        }
-    }
-    object
-}
-
-/// The namespace of a manifest must be the flag's, as with kubectl.
-fn check_namespaces(wanted: &[Wanted], context: &Context) -> Result<()> {
-    let Some(flag) = &context.global.namespace else {
-        return Ok(());
-    };
-    for wanted in wanted {
-        let object = wanted.object();
-        if let Some(own) = object["metadata"]["namespace"].as_str().filter(|own| own != flag) {
-            return Err(Failure::new(format!(
-                "the namespace `{own}` of {} in the manifest is not the namespace `{flag}` of --namespace",
-                output::kind_and_name(object)
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Asks on a terminal whether an object that someone else made may be changed.
-fn may_overwrite(object: &str, yes: bool) -> Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::new(format!(
-            "{object} exists with other content, and {} did not make it",
-            invocation::name()
-        ))
-        .hint("--yes changes it"));
-    }
-    let mut stderr = std::io::stderr().lock();
-    let _ = write!(stderr, "{object} exists with other content. Change it? [y/N]: ");
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    let _ = std::io::stdin().read_line(&mut answer);
-    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        Ok(())
-    } else {
-        Err(Failure::new("aborted"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_secrets_are_not_shown() {
-        let secret = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "data": {"KEY": "c2VjcmV0"}});
-        assert_eq!(hidden_secrets(&secret)["data"]["KEY"], "(not shown)");
-    }
+    progress::watch(cluster, &mut interrupt, &watched, writing.args.output.as_ref()).await
 }

@@ -1,12 +1,12 @@
-//! `get`: tables of Tasks and Workspaces, and the objects themselves.
+//! `get`: tables of all kinds, and the objects themselves.
 
-use axon_api::{Task, Workspace};
+pub(crate) mod columns;
+
 use clap::Args;
 use futures::{Stream, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use kube::core::ApiResource;
 use kube::runtime::watcher;
 use serde_json::Value;
 
@@ -15,25 +15,26 @@ use crate::cluster::{self, Cluster};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Format};
-use crate::progress::{duration, short_commit};
 use crate::resources::{Kind, Targets, targets};
 use crate::table::Table;
 use crate::watch::{self, Sighting};
-use crate::{ages, complete, invocation};
+use crate::{complete, objects};
+use columns::{Columns, headers, row};
 
-/// How many objects one answer of the server has at most.
-const PAGE: u32 = 500;
-
-/// List tasks or workspaces
+/// List tasks, workspaces and all other kinds
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kubectl axon get                                  # all tasks of the namespace
   kubectl axon get tasks -A -o wide
   kubectl axon get task my-task -o jsonpath='{.status.results.commit}'
-  kubectl axon get workspaces -w")]
+  kubectl axon get tasks --phase Running,Waiting
+  kubectl axon get taskpipelines -w
+
+The kinds are task, workspace (ws), agentconfig (ac), agentprovider (ap), taskdefaults (td) and
+taskpipeline (tp).")]
 pub(crate) struct GetArgs {
-    /// `tasks` or `workspaces`, and names; names alone are tasks
+    /// Kind, such as `tasks`, and names; names alone are tasks
     #[arg(value_name = "KIND | NAME", add = complete::targets())]
     words: Vec<String>,
 
@@ -49,6 +50,10 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "FIELDS")]
     field_selector: Option<String>,
 
+    /// Only tasks and pipelines in these phases; may be given more than once
+    #[arg(long, value_name = "PHASE", value_delimiter = ',', conflicts_with = "watch", value_parser = PHASES)]
+    phase: Vec<String>,
+
     /// wide, json, yaml, name or jsonpath=TEMPLATE
     #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
     output: Option<Format>,
@@ -62,13 +67,22 @@ pub(crate) struct GetArgs {
     no_headers: bool,
 }
 
-/// Which columns a table has.
-#[derive(Clone, Copy)]
-struct Columns {
-    kind: Kind,
-    wide: bool,
-    namespace: bool,
-}
+/// The phases of Tasks and pipelines.
+const PHASES: [&str; 13] = [
+    "Pending",
+    "Waiting",
+    "Running",
+    "Succeeded",
+    "Failed",
+    "TimedOut",
+    "Cancelled",
+    "Planning",
+    "AwaitingApproval",
+    "Implementing",
+    "Testing",
+    "PullRequest",
+    "Complete",
+];
 
 pub(crate) fn get(context: &Context, args: &GetArgs) -> Result<Exit> {
     let targets = targets(&args.words)?;
@@ -76,6 +90,11 @@ pub(crate) fn get(context: &Context, args: &GetArgs) -> Result<Exit> {
     if by_name && args.all_namespaces {
         return Err(Failure::new(
             "a resource cannot be retrieved by name across all namespaces",
+        ));
+    }
+    if !args.phase.is_empty() && (by_name || !matches!(targets.kind, Kind::Task | Kind::TaskPipeline)) {
+        return Err(Failure::new(
+            "--phase selects among tasks, or among taskpipelines",
         ));
     }
     if by_name && (args.selector.is_some() || args.field_selector.is_some()) {
@@ -100,20 +119,12 @@ pub(crate) fn get(context: &Context, args: &GetArgs) -> Result<Exit> {
     })
 }
 
-/// The kind as untyped objects: one that cannot be read hurts only itself, and what this version
-/// does not know is shown nevertheless.
+/// The kind in the namespace, or in all.
 fn api(cluster: &Cluster, kind: Kind, all_namespaces: bool) -> Api<DynamicObject> {
-    let resource = ApiResource {
-        group: axon_api::GROUP.to_owned(),
-        version: axon_api::VERSION.to_owned(),
-        api_version: kind.api_version().to_owned(),
-        kind: kind.name().to_owned(),
-        plural: kind.plural().to_owned(),
-    };
     if all_namespaces {
-        Api::all_with(cluster.client.clone(), &resource)
+        Api::all_with(cluster.client.clone(), &kind.resource())
     } else {
-        Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource)
+        objects::api(cluster, kind)
     }
 }
 
@@ -129,15 +140,7 @@ async fn named(cluster: &Cluster, targets: &Targets, exit: &mut Exit) -> Result<
             .map_err(|error| Failure::api(&action, &error))?;
         let Some(object) = found else {
             *exit = Exit::Failure;
-            let failure = Failure::new(format!(
-                "{} `{name}` not found in namespace `{}`",
-                kind.singular(),
-                cluster.namespace
-            ))
-            .hint(format!(
-                "{} lists all of them",
-                invocation::command(&format!("get {} -A", kind.plural()))
-            ));
+            let failure = objects::not_found(kind, name, &cluster.namespace);
             output::note(failure.render().trim_end());
             continue;
         };
@@ -154,26 +157,21 @@ async fn list(cluster: &Cluster, targets: &Targets, args: &GetArgs) -> Result<Ve
     } else {
         format!("list {} in namespace `{}`", kind.plural(), cluster.namespace)
     };
-    let mut parameters = ListParams {
+    let parameters = ListParams {
         label_selector: args.selector.clone(),
         field_selector: args.field_selector.clone(),
         ..ListParams::default()
-    }
-    .limit(PAGE);
-    let mut objects = Vec::new();
-    loop {
-        let page = api
-            .list(&parameters)
-            .await
-            .map_err(|error| Failure::api(&action, &error))?;
-        for object in page.items {
-            objects.push(to_value(object, kind)?);
-        }
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => parameters.continue_token = Some(token),
-            None => return Ok(objects),
+    };
+    let found = objects::list(&api, parameters, &action).await?;
+    let mut listed = Vec::new();
+    for object in found {
+        let object = to_value(object, kind)?;
+        let phase = object["status"]["phase"].as_str().unwrap_or_default();
+        if args.phase.is_empty() || args.phase.iter().any(|wanted| wanted == phase) {
+            listed.push(object);
         }
     }
+    Ok(listed)
 }
 
 /// Items of a list come without kind and version.
@@ -246,91 +244,6 @@ fn columns(kind: Kind, args: &GetArgs) -> Columns {
         wide: args.output == Some(Format::Wide),
         namespace: args.all_namespaces,
     }
-}
-
-fn headers(columns: Columns) -> Vec<&'static str> {
-    let mut headers = Vec::new();
-    if columns.namespace {
-        headers.push("NAMESPACE");
-    }
-    match columns.kind {
-        Kind::Task => {
-            headers.extend(["NAME", "TYPE", "PHASE", "BRANCH", "COMMIT", "DURATION", "AGE"]);
-            if columns.wide {
-                headers.extend(["REASON", "WORKSPACE", "JOB", "POD", "TOKENS", "COST"]);
-            }
-        }
-        _ => headers.extend(["NAME", "REPO", "REF", "AGE"]),
-    }
-    headers
-}
-
-/// The cells of one object. What cannot be read of it is left empty.
-fn row(object: Value, columns: Columns, now: Timestamp) -> Vec<String> {
-    let metadata = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-    let age = metadata("creationTimestamp")
-        .parse()
-        .map(|created| ages::between(created, now))
-        .unwrap_or_default();
-    let mut cells = Vec::new();
-    if columns.namespace {
-        cells.push(metadata("namespace"));
-    }
-    cells.push(metadata("name"));
-    match columns.kind {
-        Kind::Task => cells.extend(task_cells(object, age, columns.wide, now)),
-        _ => cells.extend(workspace_cells(object, age)),
-    }
-    cells
-}
-
-fn task_cells(object: Value, age: String, wide: bool, now: Timestamp) -> Vec<String> {
-    let Ok(task) = serde_json::from_value::<Task>(object) else {
-        let unreadable = ["", "Unreadable", "", "", ""].map(str::to_owned);
-        return unreadable.into_iter().chain([age]).collect();
-    };
-    let status = task.status.clone().unwrap_or_default();
-    let result = |key: &str| status.results.get(key).cloned().unwrap_or_default();
-    let mut cells = vec![
-        task.spec.agent_type().to_owned(),
-        status.phase.map(|phase| phase.to_string()).unwrap_or_default(),
-        Some(result("branch"))
-            .filter(|branch| !branch.is_empty())
-            .or_else(|| task.spec.branch.clone())
-            .unwrap_or_default(),
-        short_commit(&result("commit")),
-        duration(&task, now),
-        age,
-    ];
-    if wide {
-        let workspace = match (&task.spec.workspace_ref, &task.spec.workspace) {
-            (Some(reference), _) => reference.name.clone(),
-            (None, Some(inline)) => inline.repo.clone(),
-            (None, None) => String::new(),
-        };
-        let usage = status.usage.as_ref();
-        cells.extend([
-            status.reason.clone().unwrap_or_default(),
-            workspace,
-            status.job_name.clone().unwrap_or_default(),
-            status.pod_name.clone().unwrap_or_default(),
-            usage
-                .map(|usage| format!("{}/{}", usage.input_tokens, usage.output_tokens))
-                .unwrap_or_default(),
-            usage
-                .and_then(|usage| usage.cost_usd.as_ref())
-                .map(|cost| format!("${cost}"))
-                .unwrap_or_default(),
-        ]);
-    }
-    cells
-}
-
-fn workspace_cells(object: Value, age: String) -> Vec<String> {
-    let Ok(workspace) = serde_json::from_value::<Workspace>(object) else {
-        return vec!["Unreadable".to_owned(), String::new(), age];
-    };
-    vec![workspace.spec.repo, workspace.spec.ref_.unwrap_or_default(), age]
 }
 
 /// Prints what there is, and then every change, until it is interrupted.
@@ -424,5 +337,4 @@ fn print_each(objects: &[Value], show: impl Fn(&Value) -> Result<String>) -> Res
 }
 
 #[cfg(test)]
-#[path = "get_tests.rs"]
 mod tests;

@@ -1,0 +1,144 @@
+//! `describe`: all that is known of an object, for people. One file per kind.
+
+mod agent_config;
+mod agent_provider;
+mod page;
+mod task;
+mod task_defaults;
+mod task_pipeline;
+mod why;
+mod workspace;
+
+use axon_api::kinds::task::CredentialsType;
+use axon_api::{Task, labels};
+use clap::Args;
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+
+use crate::cli::Context;
+use crate::cluster::{self, Cluster};
+use crate::exit::Exit;
+use crate::failure::{Failure, Result};
+use crate::log::follow;
+use crate::resources::{Kind, targets};
+use crate::{complete, invocation, objects, output};
+use why::Surroundings;
+
+/// Show all that is known of an object, and why a task does not run
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kubectl axon describe my-task                  # the first line says why it does not run
+  kubectl axon describe taskpipeline my-work     # its steps, and what awaits an approval
+  kubectl axon describe provider/gateway")]
+pub(crate) struct DescribeArgs {
+    /// Kind, such as `workspace`, and names; names alone are tasks
+    #[arg(value_name = "KIND | NAME", required = true, add = complete::targets())]
+    words: Vec<String>,
+}
+
+pub(crate) fn describe(context: &Context, args: &DescribeArgs) -> Result<Exit> {
+    let targets = targets(&args.words)?;
+    if targets.names.is_empty() {
+        return Err(
+            Failure::new(format!("no {} named", targets.kind.singular())).hint(format!(
+                "{} lists them",
+                invocation::command(&format!("get {}", targets.kind.plural()))
+            )),
+        );
+    }
+    cluster::block_on(async {
+        let cluster = cluster::connect(context).await?;
+        let mut texts = Vec::new();
+        for name in &targets.names {
+            texts.push(one(&cluster, targets.kind, name).await?);
+        }
+        output::print(texts.join("\n\n"))?;
+        Ok(Exit::Success)
+    })
+}
+
+async fn one(cluster: &Cluster, kind: Kind, name: &str) -> Result<String> {
+    let now = Timestamp::now();
+    Ok(match kind {
+        Kind::Task => {
+            let task = follow::task(cluster, name).await?;
+            task::text(&task, &surroundings(cluster, &task).await, now)
+        }
+        Kind::Workspace => workspace::text(&objects::typed(cluster, kind, name).await?),
+        Kind::AgentConfig => agent_config::text(&objects::typed(cluster, kind, name).await?),
+        Kind::AgentProvider => agent_provider::text(&objects::typed(cluster, kind, name).await?, now),
+        Kind::TaskDefaults => task_defaults::text(&objects::typed(cluster, kind, name).await?),
+        Kind::TaskPipeline => {
+            let pipeline: axon_api::TaskPipeline = objects::typed(cluster, kind, name).await?;
+            let events = events(cluster, pipeline.uid().as_deref()).await;
+            let awaited = awaited_text(cluster, &pipeline).await;
+            task_pipeline::text(&pipeline, awaited.as_deref(), &events, now)
+        }
+        Kind::Secret => {
+            return Err(Failure::new(
+                "secrets are described with `kubectl describe secret`",
+            ));
+        }
+    })
+}
+
+/// Pod and events of a Task. That they cannot be read hides nothing else.
+async fn surroundings(cluster: &Cluster, task: &Task) -> Surroundings {
+    let pods: Api<Pod> = cluster.api();
+    let uid = task.uid().unwrap_or_default();
+    let selector = format!("{}={uid}", labels::TASK_UID);
+    let pod = pods
+        .list(&ListParams::default().labels(&selector))
+        .await
+        .ok()
+        .and_then(|found| {
+            found
+                .items
+                .into_iter()
+                .max_by_key(|pod| pod.creation_timestamp().map(|time| time.0))
+        });
+    let job = task.status.as_ref().and_then(|status| status.job_uid.clone());
+    let pod_uid = pod.as_ref().and_then(ResourceExt::uid);
+    let mut all = Vec::new();
+    for uid in [Some(uid), job, pod_uid] {
+        all.extend(events(cluster, uid.as_deref()).await);
+    }
+    all.sort_by_key(page::last_seen);
+    Surroundings { pod, events: all }
+}
+
+/// The events of the object with this UID, oldest first.
+async fn events(cluster: &Cluster, uid: Option<&str>) -> Vec<Event> {
+    let Some(uid) = uid.filter(|uid| !uid.is_empty()) else {
+        return Vec::new();
+    };
+    let api: Api<Event> = cluster.api();
+    let selector = format!("involvedObject.uid={uid}");
+    let Ok(found) = api.list(&ListParams::default().fields(&selector)).await else {
+        return Vec::new();
+    };
+    let mut events = found.items;
+    events.sort_by_key(page::last_seen);
+    events
+}
+
+/// The text of the step that awaits an approval: what a person is to decide about.
+async fn awaited_text(cluster: &Cluster, pipeline: &axon_api::TaskPipeline) -> Option<String> {
+    let secret = task_pipeline::awaited_secret(pipeline)?;
+    let api: Api<Secret> = cluster.api();
+    let found = api.get_opt(&secret).await.ok()??;
+    let bytes = found.data?.remove("text")?;
+    Some(String::from_utf8_lossy(&bytes.0).into_owned())
+}
+
+/// The kind of credential as it is spelled in objects.
+fn credentials_word(kind: CredentialsType) -> &'static str {
+    match kind {
+        CredentialsType::ApiKey => "api-key",
+        CredentialsType::OAuth => "oauth",
+        CredentialsType::None => "none",
+    }
+}
