@@ -69,12 +69,15 @@ pub struct PodOverrides {
     #[schemars(length(max = 32))]
     pub volumes: Vec<Volume>,
 
-    /// Mounts of the agent container, at most 32.
+    /// Mounts of the agent container, at most 32: of volumes named here, or of `workspace`, which
+    /// has the checkout. What is below /axon is Axon's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub volume_mounts: Vec<VolumeMount>,
 
-    /// More containers beside the agent's, at most 8. They are ended when the agent has ended.
+    /// More containers beside the agent's, at most 8. They run as sidecars, which are init
+    /// containers with restartPolicy Always: started before the agent, in this order, and ended
+    /// when it has ended. That needs Kubernetes 1.29 or later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub extra_containers: Vec<Container>,
