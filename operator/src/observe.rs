@@ -123,8 +123,10 @@ pub async fn observe(
     };
     look_again_for_recorded(&reader, &mut seen).await?;
     seen.token_expires = token_expires(&world.lock(), key, &seen.task);
-    // The token of a running agent is made anew before it expires, from what the Task names.
-    if seen.has_running_job() && seen.token_expires.is_none() {
+    // The token of a running agent is made anew before it expires, and a branch that it lost is taken
+    // again, from what the Task names.
+    let is_complete = seen.token_expires.is_none() && !gathered.wants_branch;
+    if seen.has_running_job() && is_complete {
         return Ok(Some(seen));
     }
     look_at_dependencies(world, key, &mut seen)?;

@@ -118,6 +118,8 @@ pub struct Gathered {
     pods: Vec<Packed<Pod>>,
     /// The Leases that it holds.
     pub held_branches: Vec<LeaseSeen>,
+    /// Whether it is in line for a branch and has none.
+    pub wants_branch: bool,
     /// Whether a Task that has not ended needs what this one produced.
     pub is_awaited: bool,
 }
@@ -137,11 +139,13 @@ impl World {
     /// What is known of a Task; `None` when there is none at `key`.
     pub fn gather(&self, key: &Key) -> Option<Gathered> {
         let task = self.tasks.get(key)?;
+        let held_branches = self.held_branches(&task.uid);
         Some(Gathered {
             task: task.value.packed.clone(),
             jobs: self.jobs.of(&task.uid),
             pods: self.pods_of(&task.uid),
-            held_branches: self.held_branches(&task.uid),
+            wants_branch: task.value.line.is_some() && held_branches.is_empty(),
+            held_branches,
             is_awaited: self.is_awaited(key),
         })
     }

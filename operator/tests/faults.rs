@@ -225,6 +225,134 @@ async fn what_is_deleted_is_named_by_its_uid_and_may_be_gone_already() {
     );
 }
 
+fn take_branch(version: Option<&str>) -> Step {
+    let lease = json!({
+        "metadata": {
+            "name": "axon-branch-1", "namespace": "axon-system",
+            "uid": version.map(|_| "lease-uid"), "resourceVersion": version,
+        },
+        "spec": { "holderIdentity": "task-uid" },
+    });
+    Step::TakeBranch(Box::new(serde_json::from_value(lease).expect("a Lease")))
+}
+
+fn taken() -> (u16, Value) {
+    let lease = json!({
+        "metadata": {
+            "name": "axon-branch-1", "namespace": "axon-system", "uid": "lease-uid", "resourceVersion": "9",
+        },
+        "spec": { "holderIdentity": "task-uid" },
+    });
+    (200, lease)
+}
+
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/axon-system/leases";
+
+#[tokio::test]
+async fn a_branch_is_taken_by_creating_its_lease_or_replacing_the_version_that_was_seen() {
+    let (applied, sent) = apply(take_branch(None), vec![taken()]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    assert_eq!((&sent[0].method, &*sent[0].path), (&Method::POST, LEASES));
+    let (applied, sent) = apply(take_branch(Some("8")), vec![taken()]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    let path = format!("{LEASES}/axon-branch-1");
+    assert_eq!((&sent[0].method, &*sent[0].path), (&Method::PUT, &*path));
+    assert_eq!(sent[0].body["metadata"]["resourceVersion"], "8");
+}
+
+#[tokio::test]
+async fn of_two_who_take_a_branch_the_second_decides_anew() {
+    let exists = failure(409, "AlreadyExists", "leases \"axon-branch-1\" already exists");
+    let conflict = failure(409, "Conflict", "the object has been modified");
+    let gone = failure(404, "NotFound", "leases \"axon-branch-1\" not found");
+    for (version, answer) in [(None, exists), (Some("8"), conflict), (Some("8"), gone)] {
+        let (applied, _) = apply(take_branch(version), vec![answer]).await;
+        assert_eq!(applied.expect("no failure"), Applied::Stale);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_namespace_for_leases_is_no_failure_of_each_round() {
+    let missing = failure(404, "NotFound", "namespaces \"axon-system\" not found");
+    let (applied, _) = apply(take_branch(None), vec![missing]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Stale);
+}
+
+#[tokio::test]
+async fn a_branch_is_freed_only_in_the_version_that_was_seen() {
+    let release = || Step::ReleaseBranch {
+        lease: "axon-branch-1".to_owned(),
+        uid: "lease-uid".to_owned(),
+        resource_version: "8".to_owned(),
+    };
+    let gone = failure(404, "NotFound", "leases \"axon-branch-1\" not found");
+    let (applied, sent) = apply(release(), vec![gone]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    let preconditions = json!({ "uid": "lease-uid", "resourceVersion": "8" });
+    assert_eq!(sent[0].body["preconditions"], preconditions);
+    let conflict = failure(409, "Conflict", "the resourceVersion does not match");
+    assert_eq!(
+        apply(release(), vec![conflict]).await.0.expect("no failure"),
+        Applied::Stale
+    );
+}
+
+#[tokio::test]
+async fn a_claim_that_is_there_already_is_as_good_as_created() {
+    let exists = failure(
+        409,
+        "AlreadyExists",
+        "persistentvolumeclaims \"c\" already exists",
+    );
+    let step = Step::CreateClaim(Box::default());
+    assert_eq!(
+        apply(step, vec![exists]).await.0.expect("no failure"),
+        Applied::Done
+    );
+}
+
+#[tokio::test]
+async fn a_pod_that_is_given_up_is_deleted_at_once_and_by_its_uid() {
+    let step = Step::ForceDeletePod {
+        pod: "fix-1-abcde".to_owned(),
+        uid: "pod-uid".to_owned(),
+    };
+    let gone = failure(404, "NotFound", "pods \"fix-1-abcde\" not found");
+    let (applied, sent) = apply(step, vec![gone]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    assert_eq!(sent[0].body["gracePeriodSeconds"], 0);
+    assert_eq!(sent[0].body["preconditions"]["uid"], "pod-uid");
+}
+
+fn make_token() -> Step {
+    Step::MakeToken {
+        secret: "fix-token".to_owned(),
+        app_secret: "app".to_owned(),
+        repository: "https://github.com/org/repo".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_an_obstacle_which_does_not_show_it() {
+    // "NyBodW50ZXIy" is "7 hunter2", and "Nw==" is "7".
+    let secret = json!({
+        "metadata": { "name": "app", "namespace": "default" },
+        "data": { "appID": "Nw==", "installationID": "Nw==", "privateKey": "NyBodW50ZXIy" },
+    });
+    let (applied, _) = apply(make_token(), vec![(200, secret)]).await;
+    let Applied::Refused(Obstacle::Token(why)) = applied.expect("no failure") else {
+        panic!("not refused")
+    };
+    assert!(why.contains("`privateKey`") && !why.contains("hunter2"), "{why}");
+}
+
+#[tokio::test]
+async fn a_token_without_its_app_is_decided_anew() {
+    let gone = failure(404, "NotFound", "secrets \"app\" not found");
+    let (applied, _) = apply(make_token(), vec![gone]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Stale);
+}
+
 #[tokio::test]
 async fn an_error_of_the_server_names_what_failed() {
     let steps = [

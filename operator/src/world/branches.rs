@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 
 use super::shelf::{Put, Shelf};
+use super::tasks::dedup;
 use super::{Known, Wake, World};
 use crate::key::Key;
 use crate::queue::Urgency;
@@ -173,8 +174,9 @@ impl World {
         }
         self.branches.link(&name, &holder_uid);
         wakes.extend(self.holder_changed(&holder_uid));
+        wakes.extend(self.first_in_line(&name));
         self.look_for_stray(&name);
-        wakes
+        dedup(wakes)
     }
 
     /// The Lease with this name and UID is gone.
@@ -193,7 +195,7 @@ impl World {
         self.branches.unlink(name, &lease.holder_uid);
         let mut wakes = self.holder_changed(&lease.holder_uid);
         wakes.extend(self.first_in_line(name));
-        wakes
+        dedup(wakes)
     }
 
     /// The Task with this UID has got a Lease or lost one.
@@ -208,7 +210,8 @@ impl World {
 
     /// The one who may take the branch, if it is free.
     fn first_in_line(&self, lease: &str) -> Option<Wake> {
-        if self.branches.leases.get(&key_of(lease)).is_some() {
+        let entry = self.branches.leases.get(&key_of(lease));
+        if entry.is_some_and(|entry| !entry.value.holder_uid.is_empty()) {
             return None;
         }
         let (_, key) = self.branches.lines.get(lease)?.first()?;

@@ -233,9 +233,8 @@ impl World {
 }
 
 /// The wakes in their order, each Task once.
-fn dedup(wakes: Vec<Wake>) -> Vec<Wake> {
+pub(super) fn dedup(mut wakes: Vec<Wake>) -> Vec<Wake> {
     let mut seen = BTreeSet::new();
-    let mut wakes = wakes;
     wakes.retain(|(key, _)| seen.insert(key.clone()));
     wakes
 }

@@ -356,3 +356,6 @@ fn a_pod_that_goes_before_its_end_is_not_kept() {
     world.on_pod(Event::Delete(pod("p", &uid, "Pending")));
     assert!(pods_of(&world, "a").is_empty());
 }
+
+mod branches;
+mod objects;
