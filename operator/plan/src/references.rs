@@ -66,8 +66,8 @@ pub fn secrets(
         .as_ref()
         .and_then(|provider| provider.auth_secret_ref.as_ref());
     add(inline.map(|key| &key.name));
-    let named = provider.and_then(|provider| provider.spec.auth_token_secret_ref.as_ref());
-    add(named.map(|key| &key.name));
+    let of_provider = provider.and_then(|provider| provider.spec.auth_token_secret_ref.as_ref());
+    add(of_provider.map(|key| &key.name));
     if let Some(workspace) = workspace {
         add(workspace.secret_ref.as_ref().map(|secret| &secret.name));
         add(workspace.clone_secret_ref.as_ref().map(|secret| &secret.name));

@@ -261,20 +261,18 @@ fn consequences(mut objects: Objects, leaf: &Leaf, value: &Value) -> String {
     set(spec, &leaf.path, value);
     let scene = || scene(&objects);
     let fresh = scene().plan();
-    let mut told = format!("{fresh:?}");
-    if let Some(provider) = scene().provider {
-        let keys = keys(SECRET);
-        told += &format!("{:?}", provider::readiness(&provider, &Found::Present(&keys)));
-    }
+    let keys = keys(SECRET);
+    let readiness = scene()
+        .provider
+        .map(|provider| provider::readiness(&provider, &Found::Present(&keys)));
     if fresh.status.job_name.is_none() {
-        return told;
+        return format!("{fresh:?} {readiness:?}");
     }
     let starting = scene().let_go();
-    told += &format!("{:?}", starting.plan());
+    let started = starting.plan();
     let mut failed = starting.with_pod(&ended(1, "Error", ""));
-    told += &format!("{:?}", failed.step());
-    told += &format!("{:?}", failed.plan());
-    told
+    let (end, after) = (failed.step(), failed.plan());
+    format!("{fresh:?} {readiness:?} {started:?} {end:?} {after:?}")
 }
 
 /// The keys of the one Secret that is there: everything that anyone may look for.
