@@ -1,5 +1,6 @@
 //! The scenarios: one behaviour each, the same code on both planes.
 
+mod agent_config;
 mod agents;
 mod bad_input;
 mod branches;
@@ -11,6 +12,7 @@ mod defaults;
 mod endings;
 mod kubectl;
 mod output;
+mod pipelines;
 mod refusals;
 mod repositories;
 mod tasks;
@@ -108,6 +110,15 @@ scenarios! {
     Both Others agents::a_hostile_prompt_reaches_the_provider_as_it_is;
     Both Others agents::tokens_over_the_limit_end_the_run;
 
+    Both Others agent_config::claude_code_gets_its_configuration;
+    Both Others agent_config::codex_gets_its_configuration;
+    Both Others agent_config::gemini_gets_its_configuration;
+    Both Others agent_config::opencode_gets_its_configuration;
+    Both Others agent_config::a_script_finds_its_configuration_by_variables;
+    Both Others agent_config::a_skill_that_its_repository_lacks_fails_the_task;
+    Both Others agent_config::a_transport_that_a_type_lacks_fails_the_task;
+    Both Others agent_config::a_bad_agent_config_is_refused_and_its_field_is_named;
+
     Both Others tasks::a_shell_task_needs_nothing_but_a_prompt;
     Both Others tasks::a_workspace_may_come_later;
     Both Others tasks::a_secret_may_come_later_and_its_key_after_that;
@@ -166,6 +177,15 @@ scenarios! {
     Cluster Others refusals::a_claim_that_cannot_be_bound_is_named;
     Both Others refusals::the_spec_of_a_running_task_cannot_be_changed;
 
+    Both Others pipelines::a_failed_test_goes_back_and_the_texts_are_passed_on;
+    Both Others pipelines::a_failure_is_told_to_the_step_that_repairs_it;
+    Both Others pipelines::a_cancelled_pipeline_ends_its_task_first;
+    Both Others pipelines::a_pipeline_with_a_bad_step_fails_before_anything_runs;
+    Both Others pipelines::a_template_that_misses_a_step_ends_the_pipeline;
+    Both Others pipelines::a_deleted_task_of_a_step_counts_as_a_failure;
+    Both Others pipelines::the_spec_of_a_pipeline_cannot_be_changed;
+    Cluster Others pipelines::only_who_may_approve_can_and_only_in_their_own_name;
+
     Both Others kubectl::get_prints_a_table;
     Both Others kubectl::apply_creates_leaves_and_changes;
     Both Others kubectl::describe_shows_status_and_events;
@@ -190,6 +210,7 @@ scenarios! {
     Cluster Others containers::an_image_of_the_new_contract_works;
     Cluster Others containers::an_image_that_fails_gives_its_exit_code;
 
+    Both Alone pipelines::a_pipeline_survives_a_restart_after_each_change;
     Both Alone crashes::a_run_survives_the_death_of_what_watches_it;
     Both Alone crashes::tasks_made_just_before_a_crash_run_once;
     Both Alone chains::a_chain_survives_a_restart_after_each_change;
