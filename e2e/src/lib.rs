@@ -1,9 +1,10 @@
 //! Scenarios for both planes, and the real parts that they run against: a git server, the agent
-//! CLIs, a scripted provider.
+//! CLIs, a scripted provider, servers of the Model Context Protocol.
 
 pub mod clis;
 pub mod git;
 pub mod llm;
+pub mod mcp;
 pub mod plane;
 pub mod scenarios;
 pub mod suite;

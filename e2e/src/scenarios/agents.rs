@@ -15,32 +15,32 @@ const WORK: &str = "echo change >> README.md && \
     git push -q origin HEAD";
 
 /// How an agent type is told of provider, key and model.
-struct Type {
-    name: &'static str,
-    key: &'static str,
-    model: &'static str,
-    base_url: &'static str,
+pub(super) struct Type {
+    pub(super) name: &'static str,
+    pub(super) key: &'static str,
+    pub(super) model: &'static str,
+    pub(super) base_url: &'static str,
 }
 
-const CLAUDE_CODE: Type = Type {
+pub(super) const CLAUDE_CODE: Type = Type {
     name: "claude-code",
     key: "ANTHROPIC_API_KEY",
     model: "claude-sonnet-4-5",
     base_url: "ANTHROPIC_BASE_URL",
 };
-const CODEX: Type = Type {
+pub(super) const CODEX: Type = Type {
     name: "codex",
     key: "CODEX_API_KEY",
     model: "gpt-5.5",
     base_url: "OPENAI_BASE_URL",
 };
-const GEMINI: Type = Type {
+pub(super) const GEMINI: Type = Type {
     name: "gemini",
     key: "GEMINI_API_KEY",
     model: "gemini-2.5-pro",
     base_url: "GOOGLE_GEMINI_BASE_URL",
 };
-const OPENCODE: Type = Type {
+pub(super) const OPENCODE: Type = Type {
     name: "opencode",
     key: "OPENCODE_API_KEY",
     model: "anthropic/claude-sonnet-4-5",
