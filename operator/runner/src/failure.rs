@@ -12,6 +12,8 @@ pub(crate) struct Failure {
     pub(crate) reason: &'static str,
     /// A sentence for [`Outcome::message`].
     pub(crate) message: String,
+    /// The exit code of the program that failed, where it is the agent's own affair.
+    pub(crate) exit_code: Option<i32>,
 }
 
 impl Failure {
@@ -19,6 +21,15 @@ impl Failure {
         Self {
             reason,
             message: message.into(),
+            exit_code: None,
+        }
+    }
+
+    /// The same with the exit code of a program that the user named.
+    pub(crate) fn with_exit_code(self, code: i32) -> Self {
+        Self {
+            exit_code: Some(code),
+            ..self
         }
     }
 
@@ -36,12 +47,14 @@ impl Failure {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        let result = if self.reason == TERMINATED {
-            RunResult::Cancelled
-        } else {
-            RunResult::Failed
+        let result = match self.reason {
+            TERMINATED => RunResult::Cancelled,
+            TIMEOUT => RunResult::TimedOut,
+            _ => RunResult::Failed,
         };
-        Outcome::new(result, self.reason, &self.message)
+        let mut outcome = Outcome::new(result, self.reason, &self.message);
+        outcome.exit_code = self.exit_code;
+        outcome
     }
 }
 
@@ -71,3 +84,15 @@ pub(crate) const INVALID_BRANCH: &str = "InvalidBranch";
 pub(crate) const AUTHENTICATION_FAILED: &str = "AuthenticationFailed";
 /// A file cannot be written into the checkout.
 pub(crate) const INVALID_FILE: &str = "InvalidFile";
+/// The server's key is not among the known hosts.
+pub(crate) const HOST_KEY_UNKNOWN: &str = "HostKeyUnknown";
+/// The server's key is another one than the known hosts have.
+pub(crate) const HOST_KEY_CHANGED: &str = "HostKeyChanged";
+/// Files of git LFS are asked for where there is no git-lfs.
+pub(crate) const LFS_MISSING: &str = "LfsMissing";
+/// The branch to work on is checked out by another run of the same volume.
+pub(crate) const BRANCH_IN_USE: &str = "BranchInUse";
+/// The setup command of the workspace failed.
+pub(crate) const SETUP_COMMAND_FAILED: &str = "SetupCommandFailed";
+/// The time was over before the agent was started.
+pub(crate) const TIMEOUT: &str = "Timeout";

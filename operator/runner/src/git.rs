@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -54,7 +54,7 @@ impl Answer {
 }
 
 /// git, with an environment of the runner's own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Git {
     program: PathBuf,
     environment: Environment,
@@ -120,11 +120,36 @@ impl Git {
         self.environment.set(name, value.as_ref());
     }
 
+    /// The same git with one more variable.
+    pub(crate) fn with(&self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut git = self.clone();
+        git.set(name, value);
+        git
+    }
+
     /// Runs git in `directory` and waits for its answer.
     pub(crate) fn run(&self, directory: &Path, arguments: &[&str]) -> io::Result<Answer> {
+        self.run_with_input(directory, arguments, None)
+    }
+
+    /// The same with something on its standard input.
+    pub(crate) fn run_with_input(
+        &self,
+        directory: &Path,
+        arguments: &[&str],
+        input: Option<String>,
+    ) -> io::Result<Answer> {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(directory);
-        ask(command, &self.environment, &self.patience)
+        ask_with_input(command, &self.environment, &self.patience, input)
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
     }
 }
 
@@ -149,19 +174,34 @@ pub(crate) fn safe_directories(repo: &str, checkout: Option<&Path>) -> String {
 
 /// Runs a program with `environment` and nothing on its standard input, in a process group of its
 /// own, and waits for its answer as long as `patience` allows.
-pub(crate) fn ask(
+pub(crate) fn ask(command: Command, environment: &Environment, patience: &Patience) -> io::Result<Answer> {
+    ask_with_input(command, environment, patience, None)
+}
+
+fn ask_with_input(
     mut command: Command,
     environment: &Environment,
     patience: &Patience,
+    input: Option<String>,
 ) -> io::Result<Answer> {
     let mut child = command
         .env_clear()
         .envs(environment.iter())
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        // The program may answer before it has read all of it, or not read it at all.
+        thread::spawn(move || {
+            let _ = stdin.write_all(input.as_bytes());
+        });
+    }
     let output = collect(child.stdout.take());
     let errors = collect(child.stderr.take());
     let waited = wait_for(&output, patience).and_then(|output| {

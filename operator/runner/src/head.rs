@@ -22,11 +22,10 @@ pub(crate) struct Head {
     pub(crate) commit: Option<String>,
 }
 
-/// Where the checkout in `directory` stands. What cannot be read, or is not what git writes, is
-/// absent.
-pub(crate) fn read(directory: &Path) -> Head {
-    let git = directory.join(".git");
-    let Some(head) = text(&git.join("HEAD")) else {
+/// Where a checkout stands: its `HEAD` is in `git_dir`, the branches are in `common`. What cannot be
+/// read, or is not what git writes, is absent.
+pub(crate) fn read(git_dir: &Path, common: &Path) -> Head {
+    let Some(head) = text(&git_dir.join("HEAD")) else {
         return Head::default();
     };
     let Some(name) = head.trim_end().strip_prefix("ref: ") else {
@@ -41,10 +40,10 @@ pub(crate) fn read(directory: &Path) -> Head {
     else {
         return Head::default();
     };
-    let loose = text(&git.join(name)).and_then(|text| commit(&text));
+    let loose = text(&common.join(name)).and_then(|text| commit(&text));
     Head {
         branch: Some(branch.to_owned()),
-        commit: loose.or_else(|| packed(&text(&git.join("packed-refs"))?, name)),
+        commit: loose.or_else(|| packed(&text(&common.join("packed-refs"))?, name)),
     }
 }
 
@@ -114,7 +113,8 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a parent")).expect("made");
             fs::write(path, text).expect("written");
         }
-        read(root.path())
+        let git = root.path().join(".git");
+        read(&git, &git)
     }
 
     #[test]
@@ -148,7 +148,10 @@ mod tests {
         ] {
             assert_eq!(read_with(&[("HEAD", head)]), Head::default(), "{head:?}");
         }
-        assert_eq!(read(Path::new("/nonexistent")), Head::default());
+        assert_eq!(
+            read(Path::new("/nonexistent"), Path::new("/nonexistent")),
+            Head::default()
+        );
     }
 
     proptest! {
@@ -166,6 +169,7 @@ mod tests {
         fs::create_dir(root.path().join(".git")).expect("made");
         fs::write(root.path().join("elsewhere"), COMMIT).expect("written");
         symlink(root.path().join("elsewhere"), root.path().join(".git/HEAD")).expect("linked");
-        assert_eq!(read(root.path()), Head::default());
+        let git = root.path().join(".git");
+        assert_eq!(read(&git, &git), Head::default());
     }
 }

@@ -9,6 +9,7 @@
 //! Every path comes from the variables of [`axon_api::variables`], so that the same program works
 //! in a pod and in the folders of the embedded plane.
 
+mod access;
 mod checkout;
 mod credential;
 mod description;
@@ -21,6 +22,7 @@ mod install;
 mod invocation;
 mod launch;
 mod limits;
+mod mcp;
 mod memory;
 mod outputs;
 mod prepare;
@@ -30,9 +32,14 @@ mod report;
 mod repository;
 mod run;
 mod secrets;
+mod setup;
+mod setup_command;
 mod signals;
+mod ssh;
+mod skills;
 mod stream;
 mod supervise;
+mod text;
 mod url;
 mod verdict;
 

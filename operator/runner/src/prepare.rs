@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axon_api::run::RunDescription;
-use axon_api::{paths, variables};
+use axon_api::variables;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, SETUP_FAILED};
@@ -14,7 +14,7 @@ use crate::private_directory::PrivateDirectory;
 use crate::report::Report;
 use crate::secrets::Secrets;
 use crate::signals::Interruption;
-use crate::{checkout, credential, description, process, say, signals};
+use crate::{access, checkout, description, process, say, signals, skills};
 
 /// Makes the checkout that the run description asks for. A failure is written to the termination
 /// file as an outcome.
@@ -46,6 +46,12 @@ fn make(
     invocation: &Invocation,
     interruption: Interruption,
 ) -> Result<(), Failure> {
+    let patience = Patience {
+        until: None,
+        after_interruption: Duration::ZERO,
+        interruption,
+    };
+    skills::fetch(description, environment, invocation, &patience)?;
     let Some(checkout) = &description.checkout else {
         say("This run has no repository");
         return Ok(());
@@ -54,11 +60,6 @@ fn make(
         .path(variables::WORKSPACE_DIR)
         .ok_or_else(|| Failure::new(SETUP_FAILED, format!("`{}` is not set", variables::WORKSPACE_DIR)))?;
     let private = PrivateDirectory::create(environment)?;
-    let patience = Patience {
-        until: None,
-        after_interruption: Duration::ZERO,
-        interruption,
-    };
     let mut git = Git::new(
         git::find(environment)?,
         environment,
@@ -66,15 +67,19 @@ fn make(
         &checkout.repo,
         patience,
     )?;
-    git.add_settings(&credential::settings(&checkout.repo, environment, invocation));
-    if environment.find_program("git-lfs").is_some() {
+    let ssh = access::give_to_git(&mut git, checkout, environment, invocation, &private)?;
+    let has_lfs = environment.find_program("git-lfs").is_some();
+    if has_lfs && checkout.clone.lfs == Some(true) {
         // The system's configuration, in which these would stand, is not read.
-        git.add_settings(&[
-            ("filter.lfs.clean", "git-lfs clean -- %f"),
-            ("filter.lfs.smudge", "git-lfs smudge -- %f"),
-            ("filter.lfs.process", "git-lfs filter-process"),
-            ("filter.lfs.required", "true"),
-        ]);
+        git.add_settings(checkout::LFS_SETTINGS);
+        let storage = checkout::Layout::of(&workspace, checkout)?.common.join("lfs");
+        git.add_settings(&[("lfs.storage", storage.to_string_lossy())]);
     }
-    checkout::make(&git, checkout, &workspace.join(paths::REPOSITORY))
+    let tools = checkout::Tools {
+        git: &git,
+        ssh: ssh.as_deref(),
+        has_lfs,
+        private: &private,
+    };
+    checkout::make(&tools, checkout, &workspace)
 }

@@ -91,6 +91,14 @@ pub(crate) fn kill_group(agent: Pid) {
     let _ = kill(agent, Signal::SIGKILL);
 }
 
+/// Whether there is any process below this one that has not ended.
+pub(crate) fn has_descendants() -> bool {
+    // What has ended and was not waited for has no memory any more, and so no program.
+    descendants(getpid(), &parents().unwrap_or_default())
+        .iter()
+        .any(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok())
+}
+
 /// Kills every process below this one once. What is started meanwhile is met by the next call.
 pub(crate) fn kill_everything(group: Pid) {
     if getpid() == Pid::from_raw(1) {

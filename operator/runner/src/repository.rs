@@ -9,10 +9,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axon_api::outcome::Outcome;
-use axon_api::run::RunDescription;
-use axon_api::{paths, variables};
+use axon_api::run::{Checkout, RunDescription};
+use axon_api::variables;
 
-use crate::checkout::is_commit;
+use crate::checkout::{Layout, is_commit};
 use crate::environment::Environment;
 use crate::git::{self, Git, Patience};
 use crate::head::{self, Head};
@@ -22,7 +22,7 @@ use crate::private_directory::PrivateDirectory;
 use crate::secrets::{self, Secrets};
 use crate::signals::Interruption;
 use crate::url::RepositoryUrl;
-use crate::{complain, credential};
+use crate::{access, complain};
 
 /// How long git may take, and then gh.
 const TIME: Duration = Duration::from_secs(30);
@@ -73,7 +73,9 @@ impl Tools {
         ) else {
             return;
         };
-        let here = head::read(&workspace.join(paths::REPOSITORY));
+        let here = Layout::of(&workspace, checkout)
+            .map(|layout| head::read(&layout.git_dir, &layout.common))
+            .unwrap_or_default();
         let branch = here.branch.clone().or_else(|| checkout.branch.clone());
         let private = match PrivateDirectory::create(&self.environment) {
             Ok(private) => private,
@@ -84,13 +86,7 @@ impl Tools {
             }
         };
         let remote = self
-            .remote(
-                &checkout.repo,
-                branch.as_deref(),
-                invocation,
-                interruption,
-                &private,
-            )
+            .remote(checkout, branch.as_deref(), invocation, interruption, &private)
             .unwrap_or_else(|why| {
                 self.complain(&why);
                 Remote::default()
@@ -115,12 +111,13 @@ impl Tools {
 
     fn remote(
         &self,
-        repo: &str,
+        checkout: &Checkout,
         branch: Option<&str>,
         invocation: &Invocation,
         interruption: &Interruption,
         private: &PrivateDirectory,
     ) -> Result<Remote, String> {
+        let repo = checkout.repo.as_str();
         let failed = |why: &str| format!("failed to ask `{repo}` what was pushed: {why}");
         let program = self
             .git
@@ -136,7 +133,8 @@ impl Tools {
         // The repository is named before it is made, so that none is looked for around it.
         git.set("GIT_DIR", private.path().join("question.git"));
         ask(&git, &["init", "--quiet", "--bare", "--template="])?;
-        git.add_settings(&credential::settings(repo, &self.environment, invocation));
+        access::give_to_git(&mut git, checkout, &self.environment, invocation, private)
+            .map_err(|failure| failed(&failure.message))?;
         let name = branch.map(|branch| format!("refs/heads/{branch}"));
         let mut arguments = vec!["ls-remote", "--symref", "--", repo, "HEAD"];
         arguments.extend(name.as_deref());
@@ -258,10 +256,8 @@ fn pull_request_urls(json: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use axon_api::outcome::RunResult;
-    use axon_api::run::Checkout;
-
     use super::*;
+    use axon_api::outcome::RunResult;
 
     const TIP: &str = "0123456789abcdef0123456789abcdef01234567";
     const LOCAL: &str = "89abcdef0123456789abcdef0123456789abcdef";

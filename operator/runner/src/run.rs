@@ -8,7 +8,9 @@ use std::time::Duration;
 use axon_api::agents::{Ending, Summary, Usage};
 use axon_api::outcome::{Outcome, RunResult};
 use axon_api::run::RunDescription;
+use axon_api::variables;
 
+use crate::checkout::{Layout, Occupation};
 use crate::environment::Environment;
 use crate::failure::{AGENT_NOT_FOUND, Failure, SETUP_FAILED};
 use crate::invocation::Invocation;
@@ -18,10 +20,12 @@ use crate::repository::Tools;
 use crate::secrets::Secrets;
 use crate::signals::Interruption;
 use crate::stream::{self, Output, Watcher};
-use crate::supervise::{self, Ended, Happening};
+use crate::supervise::{self, Deadline, Ended, Happening};
 use crate::verdict;
-use crate::{complain, description, launch, memory, outputs, process, signals};
+use crate::{access, complain, description, launch, memory, outputs, process, setup_command, signals, text};
 
+/// The agent type whose output is its text.
+const SHELL: &str = "shell";
 /// The exit code of a run that took too long, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
 /// The exit code of an agent that got SIGKILL.
@@ -49,13 +53,20 @@ pub(crate) fn run(invocation: &Invocation) -> ExitCode {
             Last {
                 outcome: failure.outcome(),
                 output: Output::standard().ok(),
+                text: None,
             }
         }
     };
-    Secrets::of(&environment).hide_in(&mut last.outcome);
+    let secrets = Secrets::of(&environment);
+    secrets.hide_in(&mut last.outcome);
     if let Some(mut output) = last.output {
         output.end_line();
         output.write(outputs::print(&last.outcome).as_bytes());
+        if let Some(text) = last.text {
+            let text = text::shorten(&secrets.hide(&text));
+            last.outcome.printed_text = Some(text::proof(&text));
+            output.write(text::block(&text).as_bytes());
+        }
     }
     // Nothing comes after this: whoever reads the outcome knows that the run is over.
     report.write(&last.outcome);
@@ -67,6 +78,8 @@ struct Last {
     outcome: Outcome,
     /// Absent when nobody takes what is written there.
     output: Option<Output>,
+    /// The text that ends the log, where it is asked for and nobody else can write there.
+    text: Option<String>,
 }
 
 fn attempt(environment: &Environment, invocation: &Invocation, report: &Report) -> Result<Last, Failure> {
@@ -76,16 +89,53 @@ fn attempt(environment: &Environment, invocation: &Invocation, report: &Report) 
     let interruption = watch_signals(&channel.0)?;
     let description = description::read(environment)?;
     report.limit(description.outcome_limit_bytes);
+    if description.print_text {
+        join_streams()?;
+    }
     let tools = Tools::find(environment);
-    let mut last = run_agent(&description, environment, invocation, &channel)?;
+    let occupation = occupy(&description, environment)?;
+    let ran = run_agent(&description, environment, invocation, &channel);
+    if let Some(occupation) = occupation {
+        let result = ran.as_ref().ok().map(|run| run.outcome.result);
+        occupation.end(result == Some(RunResult::Succeeded));
+    }
+    let mut last = ran?;
     tools.ask(&description, invocation, &interruption, &mut last.outcome);
     if let Some(block) = last.block {
         block.complete(&mut last.outcome);
     }
+    let text = last.text.map(|text| {
+        if text.is_empty() {
+            last.outcome.text.clone()
+        } else {
+            text
+        }
+    });
     Ok(Last {
         outcome: last.outcome,
         output: last.output,
+        text,
     })
+}
+
+/// Makes standard error the same stream as standard output. What reads a container's log reads the
+/// two apart, so that of the one a line could come after the end of the other.
+fn join_streams() -> Result<(), Failure> {
+    nix::unistd::dup2_stderr(std::io::stdout())
+        .map_err(|errno| Failure::io(SETUP_FAILED, "join standard error and output", &errno.into()))
+}
+
+/// Takes hold of the run's worktree, where the run has one.
+fn occupy(description: &RunDescription, environment: &Environment) -> Result<Option<Occupation>, Failure> {
+    let (Some(checkout), Some(workspace)) =
+        (&description.checkout, environment.path(variables::WORKSPACE_DIR))
+    else {
+        return Ok(None);
+    };
+    if checkout.shared_clone.is_none() {
+        return Ok(None);
+    }
+    Occupation::begin(&Layout::of(&workspace, checkout)?).map(Some)
 }
 
 fn watch_signals(sender: &Sender<Happening>) -> Result<Interruption, Failure> {
@@ -101,6 +151,7 @@ struct Run {
     outcome: Outcome,
     output: Option<Output>,
     block: Option<outputs::Block>,
+    text: Option<String>,
 }
 
 fn run_agent(
@@ -110,17 +161,38 @@ fn run_agent(
     (sender, receiver): &(Sender<Happening>, Receiver<Happening>),
 ) -> Result<Run, Failure> {
     let private = PrivateDirectory::create(environment)?;
-    let launch = launch::prepare(description, environment, invocation, &private, Path::new("/"))?;
+    let mut launch = launch::prepare(description, environment, invocation, &private, Path::new("/"))?;
+    if let Some(checkout) = &description.checkout {
+        access::give_ssh_to_agent(checkout, &mut launch.environment, &private)?;
+    }
     let mut watcher = Watcher::new(launch.agent, description.limits, description.model.clone());
     if launch.believes_blocks {
         watcher = watcher.with_blocks();
     }
-    let timeout = description.timeout_milliseconds.map(Duration::from_millis);
+    // A script's own output is its text, and so is that of a program of which nothing is known.
+    let output_is_text = launch.agent.is_none_or(|agent| agent.name() == SHELL);
+    if description.print_text && output_is_text {
+        watcher = watcher.keeping_output();
+    }
+    let deadline = description
+        .timeout_milliseconds
+        .and_then(|timeout| Deadline::after(Duration::from_millis(timeout)));
     let kills_before = memory::kills();
-    let (ended, watcher) = supervise::supervise(&launch, timeout, watcher, (sender, receiver))?;
+    let channel = (sender, receiver);
+    let rest = setup_command::run(&description.setup_command, &launch, deadline.as_ref(), channel)?;
+    let (ended, watcher) = supervise::supervise(&launch, deadline, watcher, channel)?;
+    if let Some(rest) = rest {
+        rest.finish();
+    }
     let mut watcher = stream::lock(&watcher);
     let summary = watcher.summary();
+    let last_message = summary.text.clone();
     let mut outcome = outcome(&ended, launch.proof, summary);
+    let text = (description.print_text && ended.cleared).then(|| {
+        watcher
+            .output_text(outcome.result == RunResult::Succeeded)
+            .unwrap_or(last_message)
+    });
     if memory::kills() > kills_before && outcome.exit_code == Some(KILLED) && ended.stop.is_none() {
         OUT_OF_MEMORY.clone_into(&mut outcome.reason);
         OUT_OF_MEMORY_MESSAGE.clone_into(&mut outcome.message);
@@ -129,6 +201,7 @@ fn run_agent(
         outcome,
         output: ended.output,
         block: watcher.block(),
+        text,
     })
 }
 

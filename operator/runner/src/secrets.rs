@@ -7,6 +7,7 @@ use axon_api::outcome::Outcome;
 use axon_api::variables;
 
 use crate::environment::Environment;
+use crate::setup;
 
 /// What stands where a credential stood.
 const HIDDEN: &str = "***";
@@ -35,6 +36,7 @@ impl Secrets {
             .chain(credentials)
             .filter_map(|name| environment.text(name))
             .chain(token(environment))
+            .chain(setup::secret_values(environment))
             .map(|value| value.trim().to_owned())
             .filter(|value| value.len() >= SHORTEST)
             .collect();

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::limits::{self, Used};
 use crate::outputs::{Block, Collector};
+use crate::text::Ring;
 
 /// A longer line is passed on and not read.
 const MAX_LINE: usize = 16 * 1024 * 1024;
@@ -72,6 +73,15 @@ pub(crate) struct Watcher {
     blocks: Option<Collector>,
     limits: RunLimits,
     model: Option<String>,
+    kept: Option<Kept>,
+}
+
+/// What is kept of an output that is itself the text of the run.
+#[derive(Debug, Default)]
+struct Kept {
+    output: Ring,
+    /// The same with the messages in between.
+    all: Ring,
 }
 
 impl Watcher {
@@ -83,7 +93,38 @@ impl Watcher {
             blocks: None,
             limits,
             model,
+            kept: None,
         }
+    }
+
+    /// Keeps head and tail of the output as well.
+    pub(crate) fn keeping_output(mut self) -> Self {
+        self.kept = Some(Kept::default());
+        self
+    }
+
+    /// Whether the agent's standard error must pass through the runner.
+    pub(crate) fn keeps_errors(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            kept.output.feed(bytes);
+            kept.all.feed(bytes);
+        }
+    }
+
+    fn keep_error(&mut self, bytes: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            kept.all.feed(bytes);
+        }
+    }
+
+    /// The text that the output is: of a failed run with its messages, which say why.
+    pub(crate) fn output_text(&self, succeeded: bool) -> Option<String> {
+        let kept = self.kept.as_ref()?;
+        Some(if succeeded { &kept.output } else { &kept.all }.text())
     }
 
     /// Looks for blocks of outputs as well.
@@ -166,12 +207,30 @@ pub(crate) fn copy(
         let bytes = buffer.get(..count).unwrap_or_default();
         to.write(bytes);
         let mut watcher = lock(watcher);
+        watcher.keep(bytes);
         lines.feed(bytes, |line| {
             watcher.line(line).into_iter().for_each(&mut exceeded);
         });
     }
     let mut watcher = lock(watcher);
     lines.finish(|line| watcher.line(line).into_iter().for_each(&mut exceeded));
+}
+
+/// Copies the agent's messages to this process's own, and keeps what the watcher keeps of them.
+pub(crate) fn copy_errors(mut from: impl Read, watcher: &SharedWatcher) {
+    let mut buffer = vec![0_u8; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let _ = io::stderr().write_all(bytes);
+                lock(watcher).keep_error(bytes);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
 }
 
 /// This process's standard output, without a buffer.

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,7 +19,7 @@ use crate::stream::{self, Output, SharedWatcher, Watcher};
 use crate::verdict::Stop;
 
 /// Between SIGTERM and SIGKILL; the container has 30 s in all.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// How long it may take until nothing of the agent is left.
 const CLEARING: Duration = Duration::from_secs(10);
 /// How often what is left is killed again, as it may have started more.
@@ -33,10 +33,28 @@ pub(crate) enum Happening {
     /// This process got a signal.
     Signal(&'static str),
     Reaped(Reaped),
+    /// The setup command has ended; `None` when the system could not say how.
+    SetupEnded(Option<ExitStatus>),
     /// A limit is exceeded: a sentence.
     LimitExceeded(String),
     /// The output was copied to its end.
     OutputEnded(Box<Output>),
+}
+
+/// When a run must be over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// The time that it had in all.
+    pub(crate) whole: Duration,
+}
+
+impl Deadline {
+    /// The end of a time that begins at this moment.
+    pub(crate) fn after(whole: Duration) -> Option<Self> {
+        let at = Instant::now().checked_add(whole)?;
+        Some(Self { at, whole })
+    }
 }
 
 /// How the agent ended.
@@ -46,12 +64,14 @@ pub(crate) struct Ended {
     pub(crate) stop: Option<Stop>,
     /// Where the container's log goes on; `None` when its copying did not end.
     pub(crate) output: Option<Output>,
+    /// Whether no other process is left, so that nothing but the runner writes to the log.
+    pub(crate) cleared: bool,
 }
 
 /// Runs the agent to its end. Afterwards no process but this one is left.
 pub(crate) fn supervise(
     launch: &Launch,
-    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
     watcher: Watcher,
     (sender, happenings): (&Sender<Happening>, &Receiver<Happening>),
 ) -> Result<(Ended, SharedWatcher), Failure> {
@@ -62,17 +82,23 @@ pub(crate) fn supervise(
             format!("the container got {name} before the agent was started"),
         ));
     }
-    let watcher = Arc::new(Mutex::new(watcher));
     let output = Output::standard()
         .map_err(|error| Failure::io(AGENT_NOT_STARTED, "take over standard output", &error))?;
-    let mut child = command(launch)
-        .spawn()
-        .map_err(|error| not_started(launch, &error))?;
-    let started = Instant::now();
+    let keeps_errors = watcher.keeps_errors();
+    let watcher = Arc::new(Mutex::new(watcher));
+    let mut command = command(launch);
+    if keeps_errors {
+        command.stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().map_err(|error| not_started(launch, &error))?;
     let agent = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     if let (Some(stdin), Some(input)) = (child.stdin.take(), &launch.input) {
         feed(stdin, input.clone());
     }
+    let errors = child.stderr.take().map(|stderr| {
+        let watcher = Arc::clone(&watcher);
+        thread::spawn(move || stream::copy_errors(stderr, &watcher))
+    });
     if let Some(stdout) = child.stdout.take() {
         let (sender, watcher) = (sender.clone(), Arc::clone(&watcher));
         thread::spawn(move || {
@@ -80,6 +106,9 @@ pub(crate) fn supervise(
             stream::copy(stdout, &mut output, &watcher, |sentence| {
                 let _ = sender.send(Happening::LimitExceeded(sentence));
             });
+            if let Some(errors) = errors {
+                let _ = errors.join();
+            }
             let _ = sender.send(Happening::OutputEnded(output));
         });
     }
@@ -89,7 +118,7 @@ pub(crate) fn supervise(
     });
     let mut watch = Watch {
         agent,
-        deadline: timeout.map(|timeout| (started + timeout, timeout)),
+        deadline,
         stop: None,
         kill_at: None,
         output: None,
@@ -101,6 +130,7 @@ pub(crate) fn supervise(
         exit,
         stop: watch.stop,
         output: watch.output,
+        cleared: watch.cleared,
     };
     Ok((ended, watcher))
 }
@@ -148,7 +178,7 @@ fn feed(mut stdin: ChildStdin, input: String) {
 
 struct Watch {
     agent: Pid,
-    deadline: Option<(Instant, Duration)>,
+    deadline: Option<Deadline>,
     stop: Option<Stop>,
     kill_at: Option<Instant>,
     output: Option<Output>,
@@ -177,14 +207,14 @@ impl Watch {
     /// When to look up next: the timeout, then the end of the grace.
     fn next_moment(&self) -> Option<Instant> {
         match self.stop {
-            None => self.deadline.map(|(deadline, _)| deadline),
+            None => self.deadline.map(|deadline| deadline.at),
             Some(_) => self.kill_at,
         }
     }
 
     fn time_is_over(&mut self) {
-        if let (None, Some((_, timeout))) = (&self.stop, self.deadline) {
-            self.end(Stop::Timeout(timeout));
+        if let (None, Some(deadline)) = (&self.stop, self.deadline) {
+            self.end(Stop::Timeout(deadline.whole));
         } else {
             self.kill_at = None;
             process::kill_group(self.agent);

@@ -124,7 +124,7 @@ fn failed_message(message: &str, http_status: Option<u16>) -> String {
 }
 
 /// A duration as people write it in a Task: `1h30m`, `90s`.
-fn spell(duration: Duration) -> String {
+pub(crate) fn spell(duration: Duration) -> String {
     let (hours, minutes) = (duration.as_secs() / 3600, duration.as_secs() / 60 % 60);
     let seconds = duration.as_secs_f64() % 60.0;
     let mut text = String::new();

@@ -89,8 +89,8 @@ fn the_other_branches_are_there_to_look_at() {
     );
     assert_eq!(
         git(&place.checkout(), &["rev-list", "--count", "HEAD"]),
-        "1",
-        "history was fetched"
+        "2",
+        "all of the history is there"
     );
 }
 
