@@ -117,7 +117,7 @@ impl Applier {
                 secret,
                 app_secret,
                 repository,
-            } => self.make_token(task, secret, app_secret, repository).await,
+            } => Box::pin(self.make_token(task, secret, app_secret, repository)).await,
             Step::DeletePod { pod, uid } => {
                 let how = DeleteParams::background();
                 self.delete::<Pod>(task, "pod", pod, uid, how).await
@@ -346,4 +346,21 @@ fn is_controlled_by(job: &Job, task: &Task) -> bool {
     job.owner_references()
         .iter()
         .any(|owner| owner.controller == Some(true) && Some(&*owner.uid) == uid)
+}
+
+#[cfg(test)]
+impl Applier {
+    /// An applier for tests, with an empty world.
+    pub(crate) fn for_tests(client: Client) -> Self {
+        let (notices, _) = crate::notices::notices(client.clone(), "test".to_owned());
+        Self {
+            client,
+            world: Arc::default(),
+            queue: Arc::default(),
+            notices,
+            metrics: Metrics::default(),
+            github: GitHub::default(),
+            leases: LeaseHome::new("axon-system"),
+        }
+    }
 }

@@ -46,8 +46,8 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     defaults: DefaultOptions,
 
-    /// Base URL of GitHub's API, for tokens of GitHub Apps [default: https://api.github.com for
-    /// repositories on github.com, else https://HOST/api/v3]
+    /// Base URL of GitHub's API, for tokens of GitHub Apps [default: `https://api.github.com` for
+    /// repositories on github.com, else `https://HOST/api/v3`]
     #[arg(long, env = "AXON_GITHUB_API_URL", value_name = "URL", value_parser = http_url)]
     pub(crate) github_api_url: Option<String>,
 

@@ -87,8 +87,8 @@ pub async fn run_observed(
         leases: LeaseHome::new(&config.settings.lease_namespace),
     });
     long_running.spawn(providers::keep(Arc::clone(&applier)));
-    let watched = config.watch_namespace.clone();
-    long_running.spawn(sweep::keep(Arc::clone(&applier), watched));
+    let only = config.watch_namespace.clone();
+    long_running.spawn(sweep::keep(Arc::clone(&applier), only));
     let workers = Workers {
         applier,
         config: Arc::new(config),

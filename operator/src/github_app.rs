@@ -200,7 +200,8 @@ impl GitHub {
     }
 }
 
-/// The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in capitals or not, say for a URL.
+/// The proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or not, say
+/// for a URL.
 fn proxy_for(url: &axum::http::Uri) -> Option<axum::http::Uri> {
     let intercept = Matcher::from_env().intercept(url)?;
     let proxy = intercept.uri();

@@ -22,6 +22,8 @@ mod read;
 pub mod round;
 pub mod server;
 pub mod sweep;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 pub mod work;
 pub mod world;

@@ -127,7 +127,14 @@ fn status(provider: &AgentProvider, readiness: &Readiness, now: Timestamp) -> Ag
 
 #[cfg(test)]
 mod tests {
+    use axon_api::kinds::agent_provider::AgentProviderSpec;
+    use http::Method;
+    use kube::Client;
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::testing::{failure, server};
 
     fn readiness(ready: bool) -> Readiness {
         Readiness {
@@ -140,13 +147,121 @@ mod tests {
     #[test]
     fn a_condition_keeps_its_time_until_it_turns() {
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let mut provider =
-            AgentProvider::new("a", axon_api::kinds::agent_provider::AgentProviderSpec::default());
+        let mut provider = AgentProvider::new("a", AgentProviderSpec::default());
         let first = status(&provider, &readiness(true), at(10));
         provider.status = Some(first.clone());
         assert_eq!(status(&provider, &readiness(true), at(20)), first);
         let turned = status(&provider, &readiness(false), at(20));
         assert!(!turned.ready);
         assert_eq!(turned.conditions[0].last_transition_time, Time(at(20)));
+    }
+
+    fn provider() -> Value {
+        json!({
+            "apiVersion": "axon.io/v1alpha1", "kind": "AgentProvider",
+            "metadata": {
+                "name": "gateway", "namespace": "default", "uid": "uid", "resourceVersion": "7",
+                "generation": 1,
+            },
+            "spec": { "authTokenSecretRef": { "name": "token", "key": "KEY" } },
+        })
+    }
+
+    fn key() -> Key {
+        Key::new("default", "gateway")
+    }
+
+    /// An applier whose world has the provider.
+    fn applier(client: Client) -> Applier {
+        let provider = serde_json::from_value(provider()).expect("a provider");
+        let applier = Applier::for_tests(client);
+        applier
+            .world
+            .lock()
+            .on_object::<AgentProvider>(Event::Apply(provider));
+        applier
+    }
+
+    fn secret(data: Value) -> (u16, Value) {
+        let secret = json!({
+            "metadata": { "name": "token", "namespace": "default", "uid": "s", "resourceVersion": "5" },
+            "data": data,
+        });
+        (200, secret)
+    }
+
+    /// What the server answers to a patch that it takes.
+    fn written(ready: bool, condition: &Value) -> (u16, Value) {
+        let mut provider = provider();
+        provider["metadata"]["resourceVersion"] = json!("8");
+        provider["status"] = json!({
+            "observedGeneration": 1, "ready": ready, "conditions": [condition],
+        });
+        (200, provider)
+    }
+
+    fn condition(status: &str) -> Value {
+        json!({
+            "type": "Ready", "status": status, "reason": "R", "message": "m",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-02T03:04:05Z",
+        })
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_ready_when_its_secret_has_the_key_and_it_is_said_once() {
+        let key_is_there = json!({ "KEY": "dmFsdWU=" });
+        let found = json!({
+            "type": "Ready", "status": "True", "reason": "Found",
+            "message": "Secret `token` has the key `KEY`",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-02T03:04:05Z",
+        });
+        let (client, asked) = server(vec![secret(key_is_there), written(true, &found)]);
+        let applier = applier(client);
+        assert_eq!(round(&applier, &key()).await, Next::Wait(None));
+        assert_eq!(
+            round(&applier, &key()).await,
+            Next::Wait(None),
+            "nothing is asked"
+        );
+        let asked = asked.lock().expect("no panic");
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[1].method, Method::PATCH);
+        assert!(asked[1].path.ends_with("/agentproviders/gateway/status"));
+        assert_eq!(asked[1].body["status"]["ready"], true);
+        assert_eq!(asked[1].body["metadata"]["resourceVersion"], "7");
+        assert!(
+            !asked[1].body.to_string().contains("dmFsdWU="),
+            "no value is told"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_provider_without_its_secret_or_key_is_not_ready() {
+        let gone = failure(404, "NotFound", "secrets \"token\" not found");
+        for answer in [gone, secret(json!({})), secret(json!({ "KEY": "" }))] {
+            let (client, asked) = server(vec![answer, written(false, &condition("False"))]);
+            assert_eq!(round(&applier(client), &key()).await, Next::Wait(None));
+            let asked = asked.lock().expect("no panic");
+            assert_eq!(asked[1].body["status"]["ready"], false);
+            assert_eq!(asked[1].body["status"]["conditions"][0]["status"], "False");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_has_changed_meanwhile_is_looked_at_again() {
+        let conflict = failure(409, "Conflict", "the object has been modified");
+        let (client, _) = server(vec![secret(json!({})), conflict]);
+        assert_eq!(round(&applier(client), &key()).await, Next::Retry(CATCH_UP));
+        let broken = failure(500, "InternalError", "etcdserver: request timed out");
+        let (client, _) = server(vec![broken]);
+        assert_eq!(round(&applier(client), &key()).await, Next::Retry(AFTER_FAILURE));
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_gone_is_left_alone() {
+        let (client, asked) = server(Vec::new());
+        let applier = Applier::for_tests(client);
+        assert_eq!(round(&applier, &key()).await, Next::Wait(None));
+        assert!(asked.lock().expect("no panic").is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axon_plan::{Plan, Settings, Step};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::apply::{Applied, Applier, ApplyError};
+use crate::apply::{Applied, Applier, ApplyError, Obstacle};
 use crate::key::Key;
 use crate::metrics::RoundResult;
 use crate::observe::{ObserveError, Seen, observe};
@@ -53,22 +53,36 @@ pub async fn round(applier: &Applier, settings: &Settings, key: &Key) -> Ended {
 }
 
 async fn attempt(applier: &Applier, settings: &Settings, key: &Key) -> Result<Ended, RoundError> {
-    let look = || observe(&applier.client, &applier.world, &applier.queue, settings, key);
-    let Some(seen) = look().await? else {
-        return Ok(done(None));
+    let (result, plan) = match look_and_act(applier, settings, key, None).await? {
+        Some((Applied::Refused(obstacle), _)) => {
+            // The steps before the one that was refused are done, such as taking the branch.
+            let again = Box::pin(look_and_act(applier, settings, key, Some(&obstacle)));
+            match again.await? {
+                Some(acted) => acted,
+                None => return Ok(done(None)),
+            }
+        }
+        Some(acted) => acted,
+        None => return Ok(done(None)),
     };
-    let plan = seen.decide(settings, Timestamp::now(), None);
-    let result = apply_all(applier, key, &seen, &plan).await?;
-    let Applied::Refused(obstacle) = result else {
-        return Ok(ended(&result, &plan));
-    };
-    // The steps before the one that was refused are done, such as taking the branch.
-    let Some(seen) = look().await? else {
-        return Ok(done(None));
-    };
-    let plan = seen.decide(settings, Timestamp::now(), Some(&obstacle));
-    let result = apply_all(applier, key, &seen, &plan).await?;
     Ok(ended(&result, &plan))
+}
+
+/// Observes, plans and applies, once. `obstacle` is what was refused before. `None` when there is no
+/// such Task.
+async fn look_and_act(
+    applier: &Applier,
+    settings: &Settings,
+    key: &Key,
+    obstacle: Option<&Obstacle>,
+) -> Result<Option<(Applied, Plan)>, RoundError> {
+    let observed = observe(&applier.client, &applier.world, &applier.queue, settings, key).await?;
+    let Some(seen) = observed else {
+        return Ok(None);
+    };
+    let plan = seen.decide(settings, Timestamp::now(), obstacle);
+    let result = apply_all(applier, key, &seen, &plan).await?;
+    Ok(Some((result, plan)))
 }
 
 /// Does the steps in order and stops at the first that is not simply done. After a new Job only

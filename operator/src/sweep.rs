@@ -93,3 +93,83 @@ async fn sweep(applier: &Applier, watched: Option<&str>, lease: &LeaseSeen) -> R
     }
     Ok(Next::Wait(None))
 }
+
+#[cfg(test)]
+mod tests {
+    use axon_api::labels;
+    use http::Method;
+    use kube::Client;
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{failure, server};
+
+    const NAME: &str = "axon-branch-1";
+
+    /// An applier whose world has a Lease of the Task `default/a` with UID `a-uid`, and no Task.
+    fn applier(client: Client) -> Applier {
+        let lease = json!({
+            "metadata": {
+                "name": NAME, "namespace": "axon-system", "uid": "lease-uid", "resourceVersion": "8",
+                "annotations": { labels::HOLDER: "default/a" },
+            },
+            "spec": { "holderIdentity": "a-uid" },
+        });
+        let lease = serde_json::from_value(lease).expect("a Lease");
+        let applier = Applier::for_tests(client);
+        applier.world.lock().on_lease(Event::Apply(lease));
+        applier
+    }
+
+    fn task(uid: &str) -> (u16, Value) {
+        let task = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": { "name": "a", "namespace": "default", "uid": uid },
+        });
+        (200, task)
+    }
+
+    fn gone() -> (u16, Value) {
+        failure(404, "NotFound", "not found")
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_a_task_that_is_gone_is_deleted_in_the_version_that_was_seen() {
+        for first in [gone(), task("another-uid")] {
+            let (client, asked) = server(vec![first, gone()]);
+            let applier = applier(client);
+            assert_eq!(round(&applier, None, NAME).await, Next::Wait(None));
+            assert!(applier.world.lock().stray_lease(NAME).is_none());
+            let asked = asked.lock().expect("no panic");
+            assert_eq!(asked[1].method, Method::DELETE);
+            let preconditions = json!({ "uid": "lease-uid", "resourceVersion": "8" });
+            assert_eq!(asked[1].body["preconditions"], preconditions);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_a_task_that_is_only_not_known_yet_stays() {
+        let (client, asked) = server(vec![task("a-uid")]);
+        let next = round(&applier(client), Some("default"), NAME).await;
+        assert_eq!(next, Next::Wait(Some(LOOK_AGAIN)));
+        assert_eq!(asked.lock().expect("no panic").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_lease_of_a_namespace_that_another_operator_looks_after_stays() {
+        let (client, asked) = server(Vec::new());
+        let next = round(&applier(client), Some("elsewhere"), NAME).await;
+        assert_eq!(next, Next::Wait(None));
+        assert!(asked.lock().expect("no panic").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_was_taken_meanwhile_stays() {
+        let taken = failure(409, "Conflict", "the resourceVersion does not match");
+        let (client, _) = server(vec![gone(), taken]);
+        let applier = applier(client);
+        assert!(matches!(round(&applier, None, NAME).await, Next::Retry(_)));
+        assert!(applier.world.lock().stray_lease(NAME).is_some());
+    }
+}

@@ -93,8 +93,8 @@ impl Listed {
     /// Waits until a complete listing of every kind was taken in.
     pub async fn wait(&mut self) -> anyhow::Result<()> {
         let wanted = self.wanted;
-        let waited = self.receiver.wait_for(|listed| *listed >= wanted).await;
-        waited.context("all watches have ended")?;
+        let answer = self.receiver.wait_for(|listed| *listed >= wanted).await;
+        answer.context("all watches have ended")?;
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! What is made of each answer that the API server may give to a write.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+#[path = "../src/testing.rs"]
+mod testing;
+
+use std::sync::Arc;
 
 use axon_api::{Phase, Task, TaskSpec, TaskStatus};
 use axon_operator::apply::{Applied, Applier, ApplyError, LeaseHome, Obstacle};
@@ -11,52 +13,12 @@ use axon_operator::notices::notices;
 use axon_operator::queue::Queue;
 use axon_operator::world::SharedWorld;
 use axon_plan::Step;
-use http::{Method, Request, Response};
+use http::Method;
 use k8s_openapi::api::batch::v1::Job;
 use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
-use tower::service_fn;
 
-/// A request as the server got it.
-#[derive(Debug, PartialEq)]
-struct Sent {
-    method: Method,
-    path: String,
-    body: Value,
-}
-
-/// A server that gives these answers in turn and remembers what it was asked.
-fn server(answers: Vec<(u16, Value)>) -> (Client, Arc<Mutex<Vec<Sent>>>) {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let answers = Arc::new(Mutex::new(answers.into_iter()));
-    let log = Arc::clone(&sent);
-    let service = service_fn(move |request: Request<Body>| {
-        let answers = Arc::clone(&answers);
-        let log = Arc::clone(&log);
-        async move {
-            let (head, body) = request.into_parts();
-            let body = body.collect_bytes().await.expect("a body");
-            log.lock().expect("no panic").push(Sent {
-                method: head.method,
-                path: head.uri.path().to_owned(),
-                body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-            });
-            let (code, answer) = answers.lock().expect("no panic").next().expect("one more answer");
-            let body = Body::from(answer.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(code).body(body).expect("a response"))
-        }
-    });
-    (Client::new(service, "default"), sent)
-}
-
-fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    (code, status)
-}
+use self::testing::{Sent, failure, server};
 
 fn applier(client: Client) -> Applier {
     let (notices, _) = notices(client.clone(), "test".to_owned());

@@ -20,15 +20,12 @@ impl Endpoint {
     /// The API for the repository at `url`. A server that is reached by http or https has its API
     /// at the same port; one that is reached otherwise, by https.
     pub(super) fn of(url: &str) -> Option<Self> {
-        let (scheme, authority, path) = match url.split_once("://") {
-            Some((scheme, rest)) => {
-                let (authority, path) = rest.split_once('/')?;
-                (scheme, authority, path)
-            }
-            None => {
-                let (authority, path) = url.split_once(':')?;
-                ("ssh", authority, path)
-            }
+        let (scheme, authority, path) = if let Some((scheme, rest)) = url.split_once("://") {
+            let (authority, path) = rest.split_once('/')?;
+            (scheme, authority, path)
+        } else {
+            let (authority, path) = url.split_once(':')?;
+            ("ssh", authority, path)
         };
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let host = host.to_ascii_lowercase();

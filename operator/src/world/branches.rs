@@ -181,13 +181,11 @@ impl World {
 
     /// The Lease with this name and UID is gone.
     pub fn note_lease_gone(&mut self, name: &str, uid: &str) -> Vec<Wake> {
-        match self.branches.leases.remove(&key_of(name), Some(uid)) {
-            Some(entry) => self.lease_gone(name, uid, &entry.value),
-            None => {
-                self.branches.remember_gone(uid);
-                Vec::new()
-            }
+        if let Some(entry) = self.branches.leases.remove(&key_of(name), Some(uid)) {
+            return self.lease_gone(name, uid, &entry.value);
         }
+        self.branches.remember_gone(uid);
+        Vec::new()
     }
 
     fn lease_gone(&mut self, name: &str, uid: &str, lease: &LeaseFacts) -> Vec<Wake> {

@@ -85,20 +85,20 @@ impl World {
 
     /// Takes in an event about an object that Tasks name.
     pub(crate) fn on_object<K: Object>(&mut self, event: Event<Loose<K>>) -> Vec<Wake> {
-        let shelf = |world| &mut K::objects_mut(world).shelf;
+        let kept = |world| &mut K::objects_mut(world).shelf;
         match event {
             Event::Apply(object) | Event::InitApply(object) => self.note_object(&object),
             Event::Delete(object) => {
                 let key = Key::of(&object);
-                let gone = shelf(self).remove(&key, object.meta().uid.as_deref());
+                let gone = kept(self).remove(&key, object.meta().uid.as_deref());
                 gone.map_or_else(Vec::new, |entry| self.forget_object(&key, &entry))
             }
             Event::Init => {
-                shelf(self).begin_listing();
+                kept(self).begin_listing();
                 Vec::new()
             }
             Event::InitDone => {
-                let gone = shelf(self).end_listing();
+                let gone = kept(self).end_listing();
                 gone.into_iter()
                     .flat_map(|(key, entry)| self.forget_object(&key, &entry))
                     .collect()

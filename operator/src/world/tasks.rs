@@ -54,7 +54,7 @@ impl World {
     pub(crate) fn dependency_cycle(&self, key: &Key) -> Option<Vec<String>> {
         dependencies::find_cycle(&key.name, |name| {
             let entry = self.tasks.get(&key.sibling(name))?;
-            Some(entry.value.open.iter().map(|name| name.to_string()).collect())
+            Some(entry.value.open.iter().map(ToString::to_string).collect())
         })
     }
 
