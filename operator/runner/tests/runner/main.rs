@@ -2,8 +2,13 @@
 
 mod agent;
 mod agent_config;
+mod amounts;
 mod attacks;
 mod checkout;
 mod credential;
+mod ssh;
+mod sshd;
+mod steps;
 mod stream;
 mod support;
+mod worktrees;

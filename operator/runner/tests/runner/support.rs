@@ -108,6 +108,11 @@ impl Place {
         self.variables.push((name.to_owned(), value.into()));
     }
 
+    /// Takes a variable of the container away again.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.variables.retain(|(have, _)| have != name);
+    }
+
     /// Puts a program first on the container's `PATH`.
     pub(crate) fn add_program(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
@@ -169,6 +174,7 @@ impl Place {
         RunDescription {
             checkout: Some(Checkout {
                 repo: self.url("remote.git"),
+                directory: "repo".into(),
                 ..Checkout::default()
             }),
             ..Place::script(prompt)
