@@ -30,12 +30,10 @@ pub(crate) struct NumberedSecret {
 }
 
 impl Configuration {
-    /// Whether the description has values that may be secrets.
+    /// Whether the description has values that may be secrets: variables and headers of servers,
+    /// and as well their arguments and addresses, in which tokens are often written.
     pub(crate) fn is_confidential(&self) -> bool {
-        self.mcp_servers.iter().any(|run| match &run.server.transport {
-            McpTransport::Stdio { env, .. } => !env.is_empty(),
-            McpTransport::Http { headers, .. } | McpTransport::Sse { headers, .. } => !headers.is_empty(),
-        })
+        !self.mcp_servers.is_empty()
     }
 
     fn add(&mut self, observed: &Observed<'_>, spec: &AgentConfigSpec) -> Result<(), Blocked> {

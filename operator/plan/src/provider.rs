@@ -13,7 +13,7 @@ use crate::effective::{Inherited, Origin};
 use crate::environment::{from_secret, is_reserved, plain, unexpanded};
 use crate::observed::{Found, Observed, SecretKeys};
 use crate::references;
-use crate::requirements::{Blocked, forever, namespace, secret_has, waiting};
+use crate::requirements::{Blocked, Lasting, forever, namespace, secret_has, waiting};
 
 /// Whether Tasks may use an AgentProvider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,17 +125,26 @@ pub(crate) fn resolve(
         return by_terms(observed, &terms, agent);
     }
     if let Some(name) = references::provider(observed.task, defaults, agent.name()) {
-        if spec.provider_ref.is_none() {
-            inherited.record("providerRef", name, Origin::Defaults);
+        let resolved = by_name(observed, name, agent);
+        if spec.provider_ref.is_some() {
+            return resolved.inspect(|endpoint| record(inherited, name, endpoint));
         }
-        let provider = named(observed, name, agent)?;
-        let endpoint = by_terms(observed, &terms_of(name, provider), agent)?;
-        let all = endpoint.own.iter().chain(&endpoint.environment);
-        let names: Vec<&str> = all.map(|variable| variable.name.as_str()).collect();
-        if !names.is_empty() {
-            inherited.record("podOverrides.env", names.join(", "), Origin::Provider(name));
-        }
-        return Ok(endpoint);
+        inherited.record("providerRef", name, Origin::Defaults);
+        return match resolved {
+            Ok(endpoint) => {
+                record(inherited, name, &endpoint);
+                Ok(endpoint)
+            }
+            // The Task did not ask for it, and the defaults can be corrected.
+            Err(blocked) if blocked.lasting == Lasting::Forever => Err(waiting(
+                blocked.reason,
+                format!(
+                    "waits for TaskDefaults `default` to be corrected: {}",
+                    blocked.message
+                ),
+            )),
+            Err(blocked) => Err(blocked),
+        };
     }
     let Some(credentials) = defaults.and_then(|defaults| defaults.spec.credentials.as_ref()) else {
         return Ok(Endpoint::default());
@@ -150,6 +159,20 @@ pub(crate) fn resolve(
     };
     inherited.record("credentials", spelled, Origin::Defaults);
     Ok(endpoint)
+}
+
+fn by_name(observed: &Observed<'_>, name: &str, agent: &dyn Agent) -> Result<Endpoint, Blocked> {
+    let provider = named(observed, name, agent)?;
+    by_terms(observed, &terms_of(name, provider), agent)
+}
+
+/// Records what the agent has from an AgentProvider.
+fn record(inherited: &mut Inherited, provider: &str, endpoint: &Endpoint) {
+    let all = endpoint.own.iter().chain(&endpoint.environment);
+    let names: Vec<&str> = all.map(|variable| variable.name.as_str()).collect();
+    if !names.is_empty() {
+        inherited.record("podOverrides.env", names.join(", "), Origin::Provider(provider));
+    }
 }
 
 fn named<'a>(observed: &Observed<'a>, name: &str, agent: &dyn Agent) -> Result<&'a AgentProvider, Blocked> {

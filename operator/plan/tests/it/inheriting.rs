@@ -3,9 +3,12 @@
 use axon_api::Phase::{Failed, Pending, Waiting};
 use axon_api::kinds::task::EffectiveSetting;
 use axon_plan::{Found, NoticeKind, Plan, Step, provider};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fixtures::{Scene, agent_provider, keys, run_description, task, task_defaults, told, variable};
+use crate::fixtures::{
+    Scene, agent_provider, created_pod, keys, run_description, task, task_defaults, told, variable,
+};
 
 fn effective(plan: &Plan) -> Vec<String> {
     let spelled = |setting: &EffectiveSetting| {
@@ -159,6 +162,91 @@ fn mistakes_in_the_defaults_are_waited_out() {
     ] {
         let plan = scene(json!({ "prompt": "x" }), defaults).plan();
         assert_eq!(told(&plan), (Waiting, reason.to_owned()));
+    }
+}
+
+#[test]
+fn a_provider_of_the_defaults_that_cannot_be_used_is_waited_out() {
+    let mut scene = scene(
+        json!({ "type": "shell", "prompt": "x" }),
+        json!({ "providers": { "shell": "p" } }),
+    );
+    scene.provider = Some(agent_provider("p", json!({ "agentTypes": ["codex"] })));
+    assert_eq!(told(&scene.plan()), (Waiting, "ProviderNotForType".to_owned()));
+}
+
+#[test]
+fn every_kind_of_credential_reaches_its_agent() {
+    for (type_, kind, variable_name) in [
+        ("claude-code", "api-key", "ANTHROPIC_API_KEY"),
+        ("claude-code", "oauth", "CLAUDE_CODE_OAUTH_TOKEN"),
+        ("codex", "api-key", "CODEX_API_KEY"),
+        ("codex", "oauth", "CODEX_AUTH_JSON"),
+        ("gemini", "api-key", "GEMINI_API_KEY"),
+        ("opencode", "api-key", "OPENCODE_API_KEY"),
+    ] {
+        let spec = json!({
+            "type": type_,
+            "prompt": "x",
+            "credentials": { "type": kind, "secretRef": { "name": "all" } },
+        });
+        let plan = Scene::of(task(spec)).with_secret("all", &[variable_name]).plan();
+        let expected = format!("secret all/{variable_name}");
+        assert_eq!(variable(&plan, variable_name), Some(expected), "{type_} {kind}");
+    }
+}
+
+#[test]
+fn a_cloud_s_model_needs_variables_and_a_service_account_and_no_secret() {
+    let plan = Scene::of(task(json!({
+        "type": "claude-code",
+        "prompt": "x",
+        "credentials": { "type": "none" },
+        "podOverrides": {
+            "serviceAccountName": "bedrock",
+            "env": [
+                { "name": "CLAUDE_CODE_USE_BEDROCK", "value": "1" },
+                { "name": "AWS_REGION", "value": "eu-west-1" },
+            ],
+        },
+    })))
+    .plan();
+    assert_eq!(variable(&plan, "CLAUDE_CODE_USE_BEDROCK"), Some("1".to_owned()));
+    assert_eq!(variable(&plan, "ANTHROPIC_API_KEY"), None);
+    let pod = created_pod(&plan);
+    assert_eq!(pod.service_account_name.as_deref(), Some("bedrock"));
+    assert_eq!(
+        pod.automount_service_account_token, None,
+        "the account's own setting counts"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_every_variable_the_last_word_is_axons_then_the_tasks_then_the_providers_then_the_defaults(
+        layers in prop::collection::vec(
+            prop::collection::btree_map("[A-C]|HOME|AXON_RUN|AXON_TASK", "[a-z]{1,3}", 0..5),
+            3,
+        ),
+    ) {
+        let list = |layer: usize| -> Vec<Value> {
+            layers[layer].iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+        };
+        let plain = scene(json!({ "type": "claude-code", "prompt": "x" }), json!({})).plan();
+        let spec = json!({
+            "type": "claude-code",
+            "prompt": "x",
+            "provider": { "environment": layers[1] },
+            "podOverrides": { "env": list(2) },
+        });
+        let plan = scene(spec, json!({ "env": list(0) })).plan();
+        for name in ["A", "B", "C", "HOME", "AXON_RUN", "AXON_TASK"] {
+            let of_users = layers.iter().rev().find_map(|layer| layer.get(name));
+            let expected = variable(&plain, name).or(of_users.cloned());
+            prop_assert_eq!(variable(&plan, name), expected, "{}", name);
+        }
     }
 }
 

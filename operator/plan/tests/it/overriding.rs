@@ -131,3 +131,48 @@ fn a_service_account_brings_its_token() {
         assert_eq!(created_pod(&plan).automount_service_account_token, expected);
     }
 }
+
+#[test]
+fn every_container_keeps_to_the_restricted_standard_unless_the_user_says_otherwise() {
+    let spec = json!({
+        "type": "shell",
+        "prompt": "x",
+        "workspace": { "repo": "https://github.com/o/r" },
+        "podOverrides": {
+            "extraContainers": [{ "name": "side", "image": "i" }],
+            "extraInitContainers": [{ "name": "before", "image": "i" }],
+        },
+    });
+    let plan = Scene::of(task(spec)).plan();
+    let pod = created_pod(&plan);
+    let security = pod.security_context.as_ref().expect("a security context");
+    assert_eq!(security.run_as_non_root, Some(true));
+    assert_eq!(
+        security
+            .seccomp_profile
+            .as_ref()
+            .map(|profile| profile.type_.as_str()),
+        Some("RuntimeDefault")
+    );
+    let all: Vec<_> = pod
+        .init_containers
+        .iter()
+        .flatten()
+        .chain(&pod.containers)
+        .collect();
+    assert_eq!(all.len(), 5);
+    for container in all {
+        let context = container.security_context.as_ref().expect("a security context");
+        assert_eq!(
+            context.allow_privilege_escalation,
+            Some(false),
+            "{}",
+            container.name
+        );
+        let drop = context
+            .capabilities
+            .as_ref()
+            .and_then(|capabilities| capabilities.drop.clone());
+        assert_eq!(drop, Some(vec!["ALL".to_owned()]), "{}", container.name);
+    }
+}

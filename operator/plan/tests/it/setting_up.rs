@@ -95,6 +95,8 @@ fn values_of_servers_are_never_in_the_job() {
         json!({ "name": "m", "type": "stdio", "command": "c", "env": { "KEY": "hunter2" } }),
         json!({ "name": "m", "type": "http", "url": "https://e.example.com", "headers": { "A": "hunter2" } }),
         json!({ "name": "m", "type": "sse", "url": "https://e.example.com", "headers": { "A": "hunter2" } }),
+        json!({ "name": "m", "type": "http", "url": "https://e.example.com?key=hunter2" }),
+        json!({ "name": "m", "type": "stdio", "command": "c", "args": ["--key", "hunter2"] }),
     ] {
         let plan = scene(&[json!({ "mcpServers": [server] })]).plan();
         assert_eq!(steps(&plan), ["CreateRunSecret", "CreateJob", "WriteStatus"]);
@@ -132,6 +134,7 @@ fn secrets_are_mounted_by_number_where_they_are_needed() {
     assert_eq!(
         secret_volumes(&plan),
         [
+            "run: fix-bug-1-fc603e-run",
             "axon-secret-0: whole skills",
             "axon-secret-1: whole both",
             "axon-secret-2: whole servers",
