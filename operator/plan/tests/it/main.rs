@@ -3,11 +3,14 @@
 #![expect(clippy::needless_pass_by_value, reason = "builders take literals")]
 
 mod bounds;
+mod branches;
+mod dependencies;
 mod fixtures;
 mod inheriting;
 mod jobs;
 mod lifecycle;
 mod model;
+mod retries;
 mod overriding;
 mod reaching;
 mod schema_values;
@@ -15,3 +18,4 @@ mod schema_walk;
 mod setting_up;
 mod simulation;
 mod starting;
+mod templates;
