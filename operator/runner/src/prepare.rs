@@ -72,8 +72,6 @@ fn make(
     if has_lfs && checkout.clone.lfs == Some(true) {
         // The system's configuration, in which these would stand, is not read.
         git.add_settings(checkout::LFS_SETTINGS);
-        let storage = checkout::Layout::of(&workspace, checkout)?.common.join("lfs");
-        git.add_settings(&[("lfs.storage", storage.to_string_lossy())]);
     }
     let tools = checkout::Tools {
         git: &git,

@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use axon_api::run::Checkout;
 
 use super::explain::{explain, full_disk, no_such_ref, speaks_of_an_unknown_host};
+use super::make_directory;
 use super::remote::{Remote, Start};
 use crate::failure::{CLONE_FAILED, Failure, SETUP_FAILED, TERMINATED};
 use crate::git::{Answer, Git, telling_line};
@@ -105,6 +107,12 @@ impl<'a> Store<'a> {
         }
         if fs::copy(common.join("shallow"), store.directory.join("shallow")).is_err() {
             let _ = fs::remove_file(store.directory.join("shallow"));
+        }
+        if doing.checkout.clone.lfs == Some(true) {
+            // Of the setting for it git-lfs believes that it is the remote's too.
+            let storage = common.join("lfs");
+            make_directory(&storage)?;
+            let _ = symlink(&storage, store.directory.join("lfs"));
         }
         // What the volume has need not be fetched again. A ref without its object is no help.
         let there = store.refs_in_volume()?;

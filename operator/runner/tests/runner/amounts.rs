@@ -237,7 +237,18 @@ fn a_repository_that_names_its_objects_by_sha256_is_cloned() {
             &bare,
         ],
     );
-    git(&root, &["clone", "-q", &bare, &work.to_string_lossy()]);
+    git(
+        &root,
+        &[
+            "init",
+            "-q",
+            "--object-format=sha256",
+            "-b",
+            "main",
+            &work.to_string_lossy(),
+        ],
+    );
+    git(&work, &["remote", "add", "origin", &bare]);
     git(&work, &["commit", "-q", "--allow-empty", "-m", "first"]);
     git(&work, &["push", "-q", "origin", "HEAD:main"]);
     prepared(
