@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, Workspace, WorkspaceSpec, names};
+use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, Workspace, WorkspaceSpec, names};
 use axon_plan::{
     BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, branch,
     references,
@@ -126,7 +126,7 @@ pub async fn observe(
     // The token of a running agent is made anew before it expires, and a branch that it lost is taken
     // again, from what the Task names.
     let is_complete = seen.token_expires.is_none() && !gathered.wants_branch;
-    if seen.has_running_job() && is_complete {
+    if seen.is_underway() && is_complete {
         return Ok(Some(seen));
     }
     look_at_dependencies(world, key, &mut seen)?;
@@ -239,9 +239,16 @@ async fn look_again_for_recorded(reader: &Reader<'_>, seen: &mut Seen) -> Result
 }
 
 impl Seen {
-    /// Whether a Job is there that has not failed and is not about to. Without one the plan may
-    /// make one, for which it has to know what the Task names.
-    fn has_running_job(&self) -> bool {
+    /// Whether a Job is recorded and there, has not failed and is not about to. Otherwise the plan may
+    /// make one or record it, for which it has to know what the Task names.
+    fn is_underway(&self) -> bool {
+        let status = self.task.status.as_ref();
+        let is_recorded = status.is_some_and(|status| {
+            status.job_uid.is_some() && matches!(status.phase, Some(Phase::Pending | Phase::Running))
+        });
+        if !is_recorded {
+            return false;
+        }
         let pod_failed = self.pods.iter().any(|pod| {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
             phase == Some("Failed")
