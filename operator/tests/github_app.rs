@@ -1,9 +1,17 @@
 //! Tokens of GitHub Apps, made by a server that checks what it is asked as GitHub does.
 
+#[path = "../src/testing.rs"]
+mod testing;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use axon_api::{Task, TaskSpec, TaskStatus};
+use axon_operator::apply::{Applied, Applier, ApplyError, LeaseHome, Obstacle};
 use axon_operator::github_app::{App, GitHub, MintError, Token};
+use axon_operator::metrics::Metrics;
+use axon_operator::notices::notices;
+use axon_plan::Step;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,9 +19,13 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
+use kube::api::ObjectMeta;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
+
+use self::testing::{Sent, failure, server};
 
 const PKCS1: &str = include_str!("keys/pkcs1.pem");
 const PKCS8: &str = include_str!("keys/pkcs8.pem");
@@ -21,20 +33,20 @@ const ELLIPTIC: &str = include_str!("keys/elliptic.pem");
 const PUBLIC: &[u8] = include_bytes!("keys/public.der");
 
 /// What the server was asked: path and body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+type Questions = Arc<Mutex<Vec<(String, Value)>>>;
 
 #[derive(Clone)]
 struct Fake {
     answer: (u16, Value),
-    asked: Asked,
+    asked: Questions,
 }
 
 /// A server that gives this answer to a request that proves to be of App 7. Answers with where it
 /// is and what it will have been asked.
-async fn github(status: u16, answer: Value) -> (String, Asked) {
+async fn github(status: u16, answer: Value) -> (String, Questions) {
     let fake = Fake {
         answer: (status, answer),
-        asked: Asked::default(),
+        asked: Questions::default(),
     };
     let asked = Arc::clone(&fake.asked);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -186,4 +198,114 @@ fn a_key_of_another_kind_is_refused_and_never_shown() {
         let shown = key.lines().filter(|line| why.contains(line));
         assert_eq!(shown.count(), 0, "{why}");
     }
+}
+
+/// What making a token comes to when GitHub gives this answer and the API server, after the App's
+/// Secret, these; and what the API server was asked after that.
+async fn make_token(
+    github_answer: (u16, Value),
+    answers: Vec<(u16, Value)>,
+) -> (Result<Applied, ApplyError>, Vec<Sent>) {
+    let (url, _) = github(github_answer.0, github_answer.1).await;
+    let app = Secret {
+        metadata: ObjectMeta::default(),
+        data: Some(secret(PKCS8)),
+        ..Secret::default()
+    };
+    let app = serde_json::to_value(app).expect("JSON");
+    let (client, asked) = server([vec![(200, app)], answers].concat());
+    let (notices, _) = notices(client.clone(), "test".to_owned());
+    let applier = Applier {
+        client,
+        world: Arc::default(),
+        queue: Arc::default(),
+        notices,
+        metrics: Metrics::default(),
+        github: GitHub::default(),
+        leases: LeaseHome::default(),
+    };
+    let mut task = Task::new("fix", TaskSpec::default());
+    task.metadata.namespace = Some("default".to_owned());
+    task.metadata.uid = Some("task-uid".to_owned());
+    let step = Step::MakeToken {
+        secret: "fix-token".to_owned(),
+        app_secret: "app".to_owned(),
+        repository: format!("{url}/org/repo.git"),
+    };
+    let applied = applier.apply(&task, &TaskStatus::default(), &step).await;
+    let asked = std::mem::take(&mut *asked.lock().expect("no panic"));
+    (applied, asked.into_iter().skip(1).collect())
+}
+
+/// The Secret with a token, of the Task with this UID.
+fn token_secret(task_uid: &str) -> (u16, Value) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "fix-token", "namespace": "default", "uid": "secret-uid", "resourceVersion": "3",
+            "labels": { "axon.io/task-uid": task_uid },
+        },
+    });
+    (200, secret)
+}
+
+fn exists() -> (u16, Value) {
+    failure(409, "AlreadyExists", "secrets \"fix-token\" already exists")
+}
+
+#[tokio::test]
+async fn a_token_is_kept_in_a_secret_of_the_task_with_its_end() {
+    let (applied, sent) = make_token((201, made()), vec![token_secret("task-uid")]).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    let [Sent { method, path, body }] = &sent[..] else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(
+        (method.as_str(), &**path),
+        ("POST", "/api/v1/namespaces/default/secrets")
+    );
+    // "Z2hzX21hZGU=" is "ghs_made".
+    assert_eq!(body["data"], json!({ "GITHUB_TOKEN": "Z2hzX21hZGU=" }));
+    let metadata = &body["metadata"];
+    assert_eq!(
+        metadata["annotations"],
+        json!({ "axon.io/token-expires-at": "2026-01-02T03:04:05Z" })
+    );
+    assert_eq!(metadata["labels"]["axon.io/task-uid"], "task-uid");
+    assert_eq!(metadata["ownerReferences"][0]["uid"], "task-uid");
+}
+
+#[tokio::test]
+async fn a_token_is_put_into_the_secret_that_is_there_and_the_tasks_own() {
+    let answers = vec![exists(), token_secret("task-uid"), token_secret("task-uid")];
+    let (applied, sent) = make_token((201, made()), answers).await;
+    assert_eq!(applied.expect("no failure"), Applied::Done);
+    let patch = sent.last().expect("a patch");
+    assert_eq!(patch.method.as_str(), "PATCH");
+    assert_eq!(patch.body["metadata"]["uid"], "secret-uid");
+    assert_eq!(patch.body["data"], json!({ "GITHUB_TOKEN": "Z2hzX21hZGU=" }));
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_left_as_it_is() {
+    let answers = vec![exists(), token_secret("other-uid")];
+    let (applied, sent) = make_token((201, made()), answers).await;
+    let Applied::Refused(Obstacle::Token(why)) = applied.expect("no failure") else {
+        panic!("not refused")
+    };
+    assert!(why.contains("`fix-token`"), "{why}");
+    assert!(sent.iter().all(|sent| sent.method.as_str() != "PATCH"));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_an_obstacle_and_a_server_in_trouble_a_failure() {
+    let (applied, sent) = make_token((404, json!({ "message": "Not Found" })), Vec::new()).await;
+    assert!(matches!(
+        applied.expect("no failure"),
+        Applied::Refused(Obstacle::Token(why)) if why.contains("Not Found")
+    ));
+    assert!(sent.is_empty());
+    let (applied, _) = make_token((503, json!({})), Vec::new()).await;
+    let error = applied.expect_err("a failure");
+    assert_eq!(error.to_string(), "failed to make a token of Secret `app`");
 }
