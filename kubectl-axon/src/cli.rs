@@ -296,4 +296,62 @@ mod tests {
         }
         check(&command());
     }
+
+    /// The words of a command line, as a shell splits them.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut word: Option<String> = None;
+        let mut quote: Option<char> = None;
+        for character in line.chars() {
+            match (quote, character) {
+                (Some(open), _) if character == open => quote = None,
+                (None, '\'' | '"') => {
+                    quote = Some(character);
+                    word.get_or_insert_default();
+                }
+                (None, ' ') => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(character),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    /// The commands of the section `Examples:`, each in one line.
+    fn examples(help: &str) -> Vec<String> {
+        help.replace("\\\n", " ")
+            .lines()
+            .skip_while(|line| *line != "Examples:")
+            .map(str::trim)
+            .filter(|line| line.starts_with("kubectl axon "))
+            .map(|line| {
+                let command = line.split(" #").next().unwrap_or(line);
+                command.split(" | jq").next().unwrap_or(command).trim().to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_verb_shows_examples_that_are_understood() {
+        fn check(command: &clap::Command) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let examples = examples(&help);
+            assert!(!examples.is_empty(), "{} shows none", command.get_name());
+            for example in examples {
+                let words = words(&example).split_off(1);
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{example}\n{error}");
+                }
+            }
+        }
+        for verb in command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            check(verb);
+            if verb.get_name() == "create" {
+                verb.get_subcommands().for_each(check);
+            }
+        }
+    }
 }

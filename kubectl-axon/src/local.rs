@@ -45,7 +45,7 @@ pub(crate) fn kubeconfig() -> Result<PathBuf> {
 /// Serves the plane until it is stopped, or is idle for long.
 pub(crate) fn serve() -> Result<()> {
     let options = ServeOptions::new(directory()?, program()?);
-    cluster::block_on_all_cores(async { serve::run(options).await.map_err(failure) })
+    cluster::block_on_all_cores(async { Box::pin(serve::run(options)).await.map_err(failure) })
 }
 
 /// Whether the plane serves, for people.

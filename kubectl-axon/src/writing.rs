@@ -9,7 +9,6 @@ use crate::apply::{self, Change, Keep};
 use crate::cli::Context;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result};
-use crate::invocation;
 use crate::output::{self, Format};
 use crate::resources::Kind;
 use crate::run_objects::Wanted;
@@ -217,11 +216,7 @@ fn may_overwrite(object: &str, yes: bool) -> Result<()> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::new(format!(
-            "{object} exists with other content, and {} did not make it",
-            invocation::name()
-        ))
-        .hint("--yes changes it"));
+        return Err(Failure::new(format!("{object} exists with other content")).hint("--yes changes it"));
     }
     if confirmed(&format!("{object} exists with other content. Change it?")) {
         Ok(())

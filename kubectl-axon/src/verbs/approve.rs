@@ -248,7 +248,7 @@ fn system_user() -> String {
 mod tests {
     use super::*;
 
-    fn pipeline(phase: &str, approvals: Value) -> TaskPipeline {
+    fn pipeline(phase: &str, approvals: &Value) -> TaskPipeline {
         serde_json::from_value(json!({
             "apiVersion": "axon.io/v1alpha1", "kind": "TaskPipeline",
             "metadata": {"name": "p", "uid": "u", "resourceVersion": "7"},
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn the_last_run_of_the_step_that_awaits_it_is_decided_upon() {
         let approvals = json!([{"task": "p-plan-1", "decision": "Denied", "user": "ann", "feedback": "no"}]);
-        let pipeline = pipeline("AwaitingApproval", approvals.clone());
+        let pipeline = pipeline("AwaitingApproval", &approvals);
         let run = awaiting(&pipeline, Some("plan")).expect("a run");
         assert_eq!(run.task, "p-plan-2");
         let judgement = Judgement {
@@ -286,17 +286,17 @@ mod tests {
         let decided = json!([{"task": "p-plan-2", "decision": "Approved", "user": "ann"}]);
         for (pipeline, step, message) in [
             (
-                pipeline("Planning", json!([])),
+                pipeline("Planning", &json!([])),
                 None,
                 "awaits no approval: it is Planning",
             ),
             (
-                pipeline("AwaitingApproval", json!([])),
+                pipeline("AwaitingApproval", &json!([])),
                 Some("test"),
                 "step `test` of taskpipeline `p` awaits no approval: `plan` does",
             ),
             (
-                pipeline("AwaitingApproval", decided),
+                pipeline("AwaitingApproval", &decided),
                 None,
                 "is decided upon already: `ann` has approved it",
             ),

@@ -112,7 +112,7 @@ fn patch(object: &Value, is_forced: bool) -> Result<Value, String> {
 mod tests {
     use super::*;
 
-    fn object(phase: &str, cancel: bool, annotations: Value) -> Value {
+    fn object(phase: &str, cancel: bool, annotations: &Value) -> Value {
         json!({
             "metadata": {"uid": "u", "annotations": annotations},
             "spec": {"cancel": cancel},
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn a_task_is_cancelled_once_and_may_be_forced_later() {
-        let running = object("Running", false, json!({}));
+        let running = object("Running", false, &json!({}));
         assert_eq!(
             patch(&running, false),
             Ok(json!({"metadata": {"uid": "u"}, "spec": {"cancel": true}}))
         );
-        let cancelled = object("Running", true, json!({}));
+        let cancelled = object("Running", true, &json!({}));
         assert_eq!(
             patch(&cancelled, false),
             Err("is being cancelled already".to_owned())
@@ -139,14 +139,14 @@ mod tests {
                 "spec": {"cancel": true},
             }))
         );
-        let forced = object("Running", true, json!({"axon.io/force": "true"}));
+        let forced = object("Running", true, &json!({"axon.io/force": "true"}));
         assert!(patch(&forced, true).is_err());
     }
 
     #[test]
     fn what_has_ended_is_left_alone() {
         for phase in ["Succeeded", "Failed", "TimedOut", "Cancelled", "Complete"] {
-            let why = patch(&object(phase, false, json!({})), true).expect_err("ended");
+            let why = patch(&object(phase, false, &json!({})), true).expect_err("ended");
             assert_eq!(why, format!("has ended already: it is {phase}"));
         }
     }

@@ -21,7 +21,10 @@ Load it in the current shell:
 
 For `kubectl axon <Tab>`, put an executable file `kubectl_complete-axon` on PATH:
   #!/bin/sh
-  exec kubectl axon __complete \"$@\"")]
+  exec kubectl axon __complete \"$@\"
+
+Examples:
+  kubectl axon completion bash")]
 pub(crate) struct CompletionArgs {
     /// The shell
     #[arg(value_enum)]

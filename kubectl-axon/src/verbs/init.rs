@@ -14,6 +14,10 @@ use crate::{invocation, output};
 
 /// Write a config file to start from
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kubectl axon init
+  kubectl axon init --config ./axon.yaml --force")]
 pub(crate) struct InitArgs {
     /// Overwrite a file that is there
     #[arg(short, long)]

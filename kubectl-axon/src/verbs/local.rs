@@ -14,7 +14,11 @@ use crate::{local, output};
 #[command(after_help = "\
 Every command with --local starts the plane when it does not serve yet. It ends by itself after ten
 idle minutes. Plain kubectl works on it:
-  KUBECONFIG=$(kubectl axon local kubeconfig) kubectl get tasks")]
+  KUBECONFIG=$(kubectl axon local kubeconfig) kubectl get tasks
+
+Examples:
+  kubectl axon local status
+  kubectl axon local stop")]
 pub(crate) struct LocalArgs {
     #[command(subcommand)]
     verb: LocalVerb,

@@ -17,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Show the version of this program and of the server
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kubectl axon version
+  kubectl axon version --client -o json")]
 pub(crate) struct VersionArgs {
     /// Do not ask the server
     #[arg(long)]

@@ -217,12 +217,11 @@ pub(super) fn objects(
 fn steps(flags: &[String], approve_after: &[String], read: ReadValue<'_>) -> Result<Vec<PipelineStep>> {
     let mut steps: Vec<PipelineStep> = Vec::new();
     for flag in flags {
-        let (name, prompt) = match flag.split_once('=') {
-            None => (flag.as_str(), None),
-            Some(_) => {
-                let (name, text) = pair("--step", flag)?;
-                (name, Some(read(&format!("--step {name}"), text)?))
-            }
+        let (name, prompt) = if flag.contains('=') {
+            let (name, text) = pair("--step", flag)?;
+            (name, Some(read(&format!("--step {name}"), text)?))
+        } else {
+            (flag.as_str(), None)
         };
         if prompt.is_none() && !KNOWN_STEPS.contains(&name) {
             let failure = Failure::new(format!("step `{name}` has no prompt"));

@@ -85,7 +85,7 @@ async fn one(cluster: &Cluster, kind: Kind, name: &str) -> Result<String> {
     })
 }
 
-/// Pod and events of a Task. That they cannot be read hides nothing else.
+/// Pod, events and dependencies of a Task. That they cannot be read hides nothing else.
 async fn surroundings(cluster: &Cluster, task: &Task) -> Surroundings {
     let pods: Api<Pod> = cluster.api();
     let uid = task.uid().unwrap_or_default();
@@ -107,7 +107,16 @@ async fn surroundings(cluster: &Cluster, task: &Task) -> Surroundings {
         all.extend(events(cluster, uid.as_deref()).await);
     }
     all.sort_by_key(page::last_seen);
-    Surroundings { pod, events: all }
+    let tasks: Api<Task> = cluster.api();
+    let mut dependencies = Vec::new();
+    for name in &task.spec.depends_on {
+        dependencies.extend(tasks.get_opt(name).await.ok().flatten());
+    }
+    Surroundings {
+        pod,
+        dependencies,
+        events: all,
+    }
 }
 
 /// The events of the object with this UID, oldest first.

@@ -1,7 +1,8 @@
 //! The description of a Task.
 
-use axon_api::{Task, TaskStatus};
+use axon_api::{Phase, Task, TaskStatus};
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::credentials_word;
 use super::page::Page;
@@ -16,7 +17,7 @@ pub(super) fn text(task: &Task, around: &Surroundings, now: Timestamp) -> String
     spec(&mut page, task);
     progress(&mut page, task, &status, now);
     settings(&mut page, task, &status);
-    dependencies(&mut page, task, &status);
+    dependencies(&mut page, task, &status, around);
     page.conditions(&status.conditions, now);
     let results: Vec<Vec<String>> = status
         .results
@@ -140,8 +141,9 @@ fn settings(page: &mut Page, task: &Task, status: &TaskStatus) {
     );
 }
 
-/// Each dependency, and what it has produced once it has succeeded.
-fn dependencies(page: &mut Page, task: &Task, status: &TaskStatus) {
+/// Each dependency, and what it has produced once it has succeeded. One that has succeeded counts
+/// also when it is gone by now.
+fn dependencies(page: &mut Page, task: &Task, status: &TaskStatus, around: &Surroundings) {
     let rows: Vec<Vec<String>> = task
         .spec
         .depends_on
@@ -153,10 +155,14 @@ fn dependencies(page: &mut Page, task: &Task, status: &TaskStatus) {
                 .flat_map(|done| &done.results)
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect();
-            let standing = if finished.is_some() {
-                "Succeeded"
-            } else {
-                "not yet"
+            let seen = around
+                .dependencies
+                .iter()
+                .find(|dependency| dependency.name_any() == *name);
+            let standing = match (finished, seen) {
+                (Some(_), _) => "Succeeded",
+                (None, Some(task)) => task.phase().map_or("not looked at yet", Phase::as_str),
+                (None, None) => "not found",
             };
             vec![name.clone(), standing.to_owned(), results.join(" ")]
         })
@@ -190,7 +196,7 @@ mod tests {
             "metadata": {"name": "t", "namespace": "n"},
             "spec": {
                 "prompt": "line one\nline two", "workspaceRef": {"name": "w"}, "timeout": "1h",
-                "agentConfigRefs": [{"name": "a"}, {"name": "b"}], "dependsOn": ["x", "y"],
+                "agentConfigRefs": [{"name": "a"}, {"name": "b"}], "dependsOn": ["x", "y", "z"],
                 "retry": {"limit": 2},
             },
             "status": {
@@ -205,8 +211,17 @@ mod tests {
         }))
         .expect("a task");
         let now = "2026-01-01T00:10:00Z".parse().expect("a time");
+        let running: Task = serde_json::from_value(json!({
+            "apiVersion": "axon.io/v1alpha1", "kind": "Task",
+            "metadata": {"name": "y"}, "spec": {"prompt": "x"}, "status": {"phase": "Running"},
+        }))
+        .expect("a task");
+        let around = Surroundings {
+            dependencies: vec![running],
+            ..Surroundings::default()
+        };
         assert_eq!(
-            text(&task, &Surroundings::default(), now),
+            text(&task, &around, now),
             "\
 Task `t` has succeeded after 4m
 
@@ -232,7 +247,8 @@ Settings:
 Depends On:
   TASK   STATE       RESULTS
   x      Succeeded   branch=b
-  y      not yet     -
+  y      Running     -
+  z      not found   -
 Conditions:
   TYPE       STATUS   SINCE   REASON      MESSAGE
   Complete   True     60s     Succeeded   done

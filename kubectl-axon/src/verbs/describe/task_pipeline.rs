@@ -97,13 +97,14 @@ fn sentence(pipeline: &TaskPipeline) -> String {
             format!("Pipeline `{name}` is being cancelled: it ends when the task of its step has.")
         }
         Some(PipelinePhase::Pending) => format!("Pipeline `{name}` has not begun yet{because}"),
+        Some(_) if !message.is_empty() => format!("Pipeline `{name}` goes on{because}"),
         Some(_) => {
             let task = status
                 .runs
                 .last()
                 .map(|run| format!(", task `{}`", run.task))
                 .unwrap_or_default();
-            format!("Pipeline `{name}` is at step `{step}`{task}{because}")
+            format!("Pipeline `{name}` is at step `{step}`{task}")
         }
     }
 }
@@ -284,6 +285,10 @@ To Approve:
             (
                 json!({"phase": "Testing", "currentStep": "test", "runs": [{"step": "test", "task": "p-test-1"}]}),
                 "Pipeline `p` is at step `test`, task `p-test-1`",
+            ),
+            (
+                json!({"phase": "Planning", "currentStep": "plan", "message": "step `plan` runs as Task `p-plan-1`"}),
+                "Pipeline `p` goes on: step `plan` runs as Task `p-plan-1`",
             ),
             (
                 json!({"phase": "Complete", "pullRequest": {"url": "https://h/1"}}),

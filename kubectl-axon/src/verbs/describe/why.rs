@@ -13,6 +13,8 @@ use crate::text::{one_line, without_hints};
 #[derive(Default)]
 pub(super) struct Surroundings {
     pub(super) pod: Option<Pod>,
+    /// The Tasks that it depends on and that could be read.
+    pub(super) dependencies: Vec<Task>,
     /// Of the Task, its Job and its pod, oldest first.
     pub(super) events: Vec<Event>,
 }
@@ -73,10 +75,10 @@ fn obstacle(spec: &axon_api::TaskSpec, around: &Surroundings) -> Option<String> 
     let Some(pod) = &around.pod else {
         return no_pod(&around.events);
     };
-    unscheduled(pod)
+    let seen = unscheduled(pod)
         .or_else(|| blocked_container(pod, spec.image.as_deref()))
-        .or_else(|| unmounted(&around.events))
-        .or_else(|| preparing(pod))
+        .or_else(|| unmounted(&around.events));
+    Some(seen.unwrap_or_else(|| preparing(pod)))
 }
 
 /// The last event of one of these reasons.
@@ -140,10 +142,8 @@ fn blocked_container(pod: &Pod, image: Option<&str>) -> Option<String> {
         let detail = because(&message);
         match waiting.reason.as_deref()? {
             "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
-                let image = match (container.image.as_str(), image) {
-                    ("", Some(image)) => image,
-                    (image, _) => image,
-                };
+                let of_container = Some(container.image.as_str()).filter(|image| !image.is_empty());
+                let image = of_container.or(image).unwrap_or_default();
                 Some(format!("image `{image}` cannot be pulled{detail}"))
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => Some(format!(
@@ -165,7 +165,7 @@ fn unmounted(events: &[Event]) -> Option<String> {
     Some(format!("its volumes cannot be mounted: {}", one_line(message)))
 }
 
-fn preparing(pod: &Pod) -> Option<String> {
+fn preparing(pod: &Pod) -> String {
     let runs = |name: &str| {
         containers(pod).any(|container| {
             container.name == name
@@ -176,9 +176,9 @@ fn preparing(pod: &Pod) -> Option<String> {
         })
     };
     if runs("prepare") {
-        return Some("its workspace is being checked out".to_owned());
+        return "its workspace is being checked out".to_owned();
     }
-    Some("its containers are being started".to_owned())
+    "its containers are being started".to_owned()
 }
 
 #[cfg(test)]
@@ -206,6 +206,7 @@ mod tests {
 
     fn pending(pod: Option<Value>, events: Value) -> String {
         let around = Surroundings {
+            dependencies: Vec::new(),
             pod: pod.map(|pod| serde_json::from_value(pod).expect("a pod")),
             events: serde_json::from_value(events).expect("events"),
         };

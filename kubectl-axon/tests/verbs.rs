@@ -1,0 +1,352 @@
+//! The verbs on the plane of this machine: what they print where, and with which exit code they
+//! end.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A plane of its own, which ends with the test.
+struct Plane {
+    folder: tempfile::TempDir,
+}
+
+/// How a command has ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    fn out(self, text: &str) -> Self {
+        assert_eq!(self.out, text, "{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    fn shows(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.out.contains(part), "{part:?} is missing in\n{}", self.out);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn notes(self, part: &str) -> Self {
+        assert!(self.err.contains(part), "{part:?} is missing in\n{}", self.err);
+        self
+    }
+}
+
+impl Plane {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("home")).expect("made");
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-axon"));
+        command
+            .env_clear()
+            .env("HOME", self.path().join("home"))
+            .env("USER", "ann")
+            .env("AXON_LOCAL_DIR", self.path().join("local"))
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// One command with `--local`.
+    fn axon(&self, arguments: &[&str]) -> Said {
+        let output = self
+            .command()
+            .arg("--local")
+            .args(arguments)
+            .output()
+            .expect("it starts");
+        Said {
+            code: output.status.code().expect("it was not killed"),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// What is offered for an unfinished command with `--local`.
+    fn complete(&self, words: &[&str]) -> String {
+        let output = self
+            .command()
+            .args(["__complete", "--local"])
+            .args(words)
+            .output()
+            .expect("it starts");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs a script as a Task, without a sandbox: not every machine has one.
+    fn script(&self, name: &str, script: &str, more: &[&str]) -> Said {
+        let mut arguments = vec![
+            "run",
+            "-t",
+            "shell",
+            "--sandbox",
+            "none",
+            "--name",
+            name,
+            "-p",
+            script,
+        ];
+        arguments.extend(more);
+        self.axon(&arguments)
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        let _ = self.command().args(["local", "stop"]).output();
+    }
+}
+
+#[test]
+fn waiting_ends_with_the_phase_of_the_task() {
+    let plane = Plane::new();
+    plane.script("good", "true", &[]).ended(0);
+    plane.script("bad", "exit 3", &[]).ended(0);
+    plane
+        .axon(&["wait", "good"])
+        .ended(0)
+        .out("task.axon.io/good Succeeded\n");
+    plane
+        .axon(&["wait", "task", "good", "bad"])
+        .ended(1)
+        .shows(&["task.axon.io/bad Failed\n"]);
+    plane
+        .axon(&["wait", "bad", "--for=phase=Succeeded"])
+        .ended(1)
+        .out("")
+        .notes("task `bad` has ended before that, it is Failed");
+    plane
+        .axon(&["wait", "good", "--for=condition=Complete"])
+        .ended(0)
+        .out("task.axon.io/good condition met\n");
+    plane
+        .axon(&["wait", "none"])
+        .ended(1)
+        .notes("task `none` not found");
+    plane
+        .axon(&["wait", "good", "--for=delete", "--timeout=0"])
+        .ended(14)
+        .notes("timed out waiting for task `good`");
+    plane.axon(&["delete", "good"]).ended(0);
+    plane
+        .axon(&["wait", "good", "--for=delete"])
+        .ended(0)
+        .out("task.axon.io/good condition met\n");
+}
+
+#[test]
+fn a_task_that_has_ended_can_be_run_once_more() {
+    let plane = Plane::new();
+    plane.script("t", "exit 3", &["-w"]).ended(1);
+    plane
+        .axon(&["retry", "t", "-w"])
+        .ended(1)
+        .shows(&["task.axon.io/t-retry-1 created\n"]);
+    plane
+        .axon(&[
+            "get",
+            "task",
+            "t-retry-1",
+            "-o",
+            "jsonpath={.metadata.annotations.axon\\.io/retry-of}",
+        ])
+        .ended(0)
+        .out("t");
+    plane
+        .axon(&["retry", "t", "--dry-run", "-o", "name"])
+        .ended(0)
+        .out("task.axon.io/t-retry-2\n");
+}
+
+#[test]
+fn what_a_task_waits_for_is_the_first_thing_that_describe_says() {
+    let plane = Plane::new();
+    plane
+        .script("t", "true", &["--depends-on", "a,b", "--workspace", "w"])
+        .ended(0);
+    plane.axon(&["wait", "t", "--for=phase=Waiting"]).ended(0);
+    let said = plane.axon(&["describe", "t"]).ended(0);
+    let first = said.out.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("Task `t` does not run yet, it waits") && first.contains("not"),
+        "{first}"
+    );
+    said.shows(&["  a      not found   -\n", "  type    shell   Task\n"]);
+    plane
+        .axon(&["retry", "t"])
+        .ended(1)
+        .notes("task `t` has not ended");
+    plane
+        .axon(&["cancel", "t"])
+        .ended(0)
+        .out("task.axon.io/t cancelled\n");
+    plane
+        .axon(&["wait", "t"])
+        .ended(11)
+        .out("task.axon.io/t Cancelled\n");
+    plane
+        .axon(&["cancel", "t", "--force"])
+        .ended(0)
+        .out("")
+        .notes("has ended already: it is Cancelled");
+}
+
+#[test]
+fn every_kind_is_created_shown_described_and_deleted() {
+    let plane = Plane::new();
+    std::fs::write(plane.path().join("AGENTS.md"), "Be brief.").expect("written");
+    let kinds: &[(&[&str], &str, &str, &[&str])] = &[
+        (
+            &[
+                "create",
+                "workspace",
+                "w",
+                "--repo",
+                "https://h/r.git",
+                "--token",
+                "ghp",
+            ],
+            "workspace",
+            "ws",
+            &["https://h/r.git"],
+        ),
+        (
+            &[
+                "create",
+                "agentconfig",
+                "c",
+                "--agents-md",
+                "@AGENTS.md",
+                "--mcp",
+                "m={\"url\":\"https://h\"}",
+            ],
+            "agentconfig",
+            "ac",
+            &["m"],
+        ),
+        (
+            &[
+                "create",
+                "provider",
+                "p",
+                "--agent-type",
+                "codex",
+                "--base-url",
+                "https://h",
+            ],
+            "agentprovider",
+            "providers",
+            &["codex"],
+        ),
+        (
+            &["create", "taskdefaults", "--timeout", "1h"],
+            "taskdefaults",
+            "td",
+            &["1h"],
+        ),
+        (
+            &[
+                "create",
+                "pipeline",
+                "l",
+                "-p",
+                "x",
+                "-t",
+                "shell",
+                "--workspace",
+                "none",
+            ],
+            "taskpipeline",
+            "tp",
+            &["l"],
+        ),
+    ];
+    for (create, kind, word, cells) in kinds {
+        let said = plane.axon(create).ended(0);
+        let name = said.out.trim_end().trim_end_matches(" created").to_owned();
+        assert!(name.starts_with(&format!("{kind}.axon.io/")), "{name}");
+        plane.axon(&["get", word]).ended(0).shows(cells);
+        plane
+            .axon(&["get", word, "-o", "name"])
+            .ended(0)
+            .out(&format!("{name}\n"));
+        plane.axon(&["describe", &name]).ended(0).shows(&["Name:  "]);
+        let names = plane.complete(&["describe", word, ""]);
+        assert!(
+            names.lines().any(|line| Some(line) == name.rsplit('/').next()),
+            "{names}"
+        );
+        plane
+            .axon(&["delete", &name])
+            .ended(0)
+            .shows(&[&format!("{kind}.axon.io \"")]);
+    }
+}
+
+#[test]
+fn an_object_that_is_there_is_changed_only_when_asked() {
+    let plane = Plane::new();
+    let create = |text: &str, more: &[&str]| {
+        let mut arguments = vec!["create", "ac", "c", "--agents-md", text];
+        arguments.extend(more);
+        plane.axon(&arguments)
+    };
+    create("one", &[]).ended(0).out("agentconfig.axon.io/c created\n");
+    create("one", &[])
+        .ended(0)
+        .out("agentconfig.axon.io/c unchanged\n");
+    create("two", &[])
+        .ended(1)
+        .out("")
+        .notes("agentconfig `c` exists with other content\nhint: --yes changes it");
+    create("two", &["--dry-run=server", "--yes"])
+        .ended(0)
+        .out("agentconfig.axon.io/c configured (server dry run)\n");
+    create("two", &["--yes"])
+        .ended(0)
+        .out("agentconfig.axon.io/c configured\n");
+}
+
+#[test]
+fn the_namespaces_defaults_answer_what_flags_leave_open() {
+    let plane = Plane::new();
+    plane
+        .axon(&["run", "-p", "x"])
+        .ended(1)
+        .notes("no credentials configured");
+    plane
+        .axon(&["create", "taskdefaults", "--type", "shell"])
+        .ended(0);
+    plane
+        .axon(&["run", "-p", "true", "--name", "t", "--sandbox", "none", "-w"])
+        .ended(0);
+    plane
+        .axon(&["get", "task", "t", "-o", "jsonpath={.spec.type}"])
+        .ended(0)
+        .out("");
+    plane
+        .axon(&["describe", "t"])
+        .ended(0)
+        .shows(&["shell", "TaskDefaults/default"]);
+}
