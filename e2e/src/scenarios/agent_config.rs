@@ -200,7 +200,7 @@ pub(super) async fn a_script_finds_its_configuration_by_variables(world: &World)
             json!({
                 "type": "shell",
                 "prompt": "cat \"$AXON_AGENTS_MD_FILE\" \"$KELOS_PLUGIN_DIR/team/skills/deploy/SKILL.md\"; echo; \
-                    grep -c t0ken-of-the-server \"$AXON_MCP_SERVERS_FILE\"; env | grep -c SECRET_DIR; true",
+                    grep -c 't0ken-of-the-serve[r]' \"$AXON_MCP_SERVERS_FILE\"; env | grep -c SECRET_DIR; true",
                 "agentConfigRefs": [{"name": "config"}],
             }),
         )
@@ -275,7 +275,6 @@ pub(super) async fn a_bad_agent_config_is_refused_and_its_field_is_named(
             json!({"mcpServers": [{"name": "a", "type": "http", "command": "x"}]}),
             "url is required",
         ),
-        (json!({"mcpServers": [{"name": "a", "type": "pigeon"}]}), "type"),
         (json!({"agentsMD": "x".repeat(300_000)}), "spec.agentsMD"),
         (
             json!({"skills": [{"source": "../../etc"}]}),

@@ -8,6 +8,7 @@ mod chains;
 mod command_line;
 mod containers;
 mod crashes;
+mod credentials;
 mod defaults;
 mod endings;
 mod kubectl;
@@ -118,6 +119,14 @@ scenarios! {
     Both Others agent_config::a_skill_that_its_repository_lacks_fails_the_task;
     Both Others agent_config::a_transport_that_a_type_lacks_fails_the_task;
     Both Others agent_config::a_bad_agent_config_is_refused_and_its_field_is_named;
+
+    Both Others credentials::claude_code_is_signed_in_by_its_oauth_token;
+    Both Others credentials::codex_is_signed_in_by_its_auth_json;
+    Both Others credentials::claude_code_uses_a_provider_with_an_address;
+    Both Others credentials::codex_uses_a_provider_with_an_address;
+    Both Others credentials::gemini_uses_a_provider_with_an_address;
+    Both Others credentials::opencode_uses_a_provider_with_an_address;
+    Both Others credentials::claude_code_reaches_bedrock_and_vertex_without_credentials;
 
     Both Others tasks::a_shell_task_needs_nothing_but_a_prompt;
     Both Others tasks::a_workspace_may_come_later;
