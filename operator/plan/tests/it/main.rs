@@ -4,6 +4,8 @@
 
 mod bounds;
 mod branches;
+mod crowd;
+mod crowd_simulation;
 mod dependencies;
 mod fixtures;
 mod inheriting;
