@@ -82,8 +82,8 @@ pub struct PodOverrides {
     #[schemars(length(max = 8))]
     pub extra_containers: Vec<Container>,
 
-    /// More init containers, run after Axon's own; at most 8. One with restartPolicy Always runs
-    /// beside the agent.
+    /// More init containers, run after Axon's own; at most 8, and at most 12 together with
+    /// extraContainers. One with restartPolicy Always runs beside the agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub extra_init_containers: Vec<Container>,

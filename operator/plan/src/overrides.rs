@@ -15,6 +15,10 @@ const PREFIX: &str = "axon-";
 /// Where the volumes of Axon are.
 const AXON: &str = "/axon";
 
+/// How many containers a user may add: all containers of a pod share the little that the kubelet
+/// keeps of last words, of which the agent's have to fit branch and commit.
+const MAX_EXTRA: usize = 12;
+
 /// Refuses what would meet Axon's own containers, volumes and mounts, or itself.
 pub(crate) fn check(overrides: Option<&PodOverrides>) -> Result<(), Blocked> {
     let Some(overrides) = overrides else {
@@ -25,6 +29,12 @@ pub(crate) fn check(overrides: Option<&PodOverrides>) -> Result<(), Blocked> {
         volumes.add(&format!("volumes[{index}].name"), &volume.name)?;
     }
     mounts("volumeMounts", &overrides.volume_mounts, &volumes)?;
+    let extra_containers = overrides.extra_containers.len() + overrides.extra_init_containers.len();
+    if extra_containers > MAX_EXTRA {
+        return Err(refused(format!(
+            "spec.podOverrides.extraContainers and extraInitContainers are {extra_containers} containers together, and at most {MAX_EXTRA} are possible"
+        )));
+    }
     let mut containers = Names::of("container", &[RUNNER, PREPARE, AGENT]);
     for (field, list) in [
         ("extraContainers", &overrides.extra_containers),

@@ -13,7 +13,7 @@ use crate::effective::{Inherited, Origin};
 use crate::environment::{from_secret, is_reserved, plain, unexpanded};
 use crate::observed::{Found, Observed, SecretKeys};
 use crate::references;
-use crate::requirements::{Blocked, Lasting, forever, namespace, secret_has, waiting};
+use crate::requirements::{Blocked, Lasting, forever, namespace, secret_has, sets_itself, waiting};
 
 /// Whether Tasks may use an AgentProvider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,12 +127,12 @@ pub(crate) fn resolve(
     if let Some(name) = references::provider(observed.task, defaults, agent.name()) {
         let resolved = by_name(observed, name, agent);
         if spec.provider_ref.is_some() {
-            return resolved.inspect(|endpoint| record(inherited, name, endpoint));
+            return resolved.inspect(|endpoint| record(observed, inherited, name, endpoint));
         }
         inherited.record("providerRef", name, Origin::Defaults);
         return match resolved {
             Ok(endpoint) => {
-                record(inherited, name, &endpoint);
+                record(observed, inherited, name, &endpoint);
                 Ok(endpoint)
             }
             // The Task did not ask for it, and the defaults can be corrected.
@@ -167,8 +167,10 @@ fn by_name(observed: &Observed<'_>, name: &str, agent: &dyn Agent) -> Result<End
 }
 
 /// Records what the agent has from an AgentProvider.
-fn record(inherited: &mut Inherited, provider: &str, endpoint: &Endpoint) {
-    let all = endpoint.own.iter().chain(&endpoint.environment);
+fn record(observed: &Observed<'_>, inherited: &mut Inherited, provider: &str, endpoint: &Endpoint) {
+    let environment = endpoint.environment.iter();
+    let inherits = environment.filter(|variable| !sets_itself(observed, &variable.name));
+    let all = endpoint.own.iter().chain(inherits);
     let names: Vec<&str> = all.map(|variable| variable.name.as_str()).collect();
     if !names.is_empty() {
         inherited.record("podOverrides.env", names.join(", "), Origin::Provider(provider));

@@ -88,7 +88,7 @@ pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, 
     let repository = repository::resolve(observed, defaults, &mut inherited)?;
     let endpoint = provider::resolve(observed, defaults, agent, &mut inherited)?;
     let configuration = agent_config::merge(observed)?;
-    let default_env = default_env(defaults, &mut inherited);
+    let default_env = default_env(observed, defaults, &endpoint, &mut inherited);
     let resources = resources(observed, defaults, &mut inherited);
     Ok(Requirements {
         agent_type,
@@ -219,14 +219,31 @@ fn resources<'a>(
     Some(resources)
 }
 
-fn default_env<'a>(defaults: Option<&'a TaskDefaults>, inherited: &mut Inherited) -> &'a [EnvVar] {
+/// The variables of the defaults. Only those are recorded that nobody else sets.
+fn default_env<'a>(
+    observed: &Observed<'a>,
+    defaults: Option<&'a TaskDefaults>,
+    endpoint: &Endpoint,
+    inherited: &mut Inherited,
+) -> &'a [EnvVar] {
     let env = defaults.map(|defaults| defaults.spec.env.as_slice());
     let env = env.unwrap_or_default();
-    if !env.is_empty() {
-        let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
+    let names: Vec<&str> = env
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .filter(|name| !sets_itself(observed, name))
+        .filter(|name| !endpoint.environment.iter().any(|other| other.name == *name))
+        .collect();
+    if !names.is_empty() {
         inherited.record("podOverrides.env", names.join(", "), Origin::Defaults);
     }
     env
+}
+
+/// Whether the Task has the variable in its podOverrides.
+pub(crate) fn sets_itself(observed: &Observed<'_>, name: &str) -> bool {
+    let overrides = observed.task.spec.pod_overrides.as_ref();
+    overrides.is_some_and(|overrides| overrides.env.iter().any(|variable| variable.name == name))
 }
 
 /// The keys of a Secret that the Task names.

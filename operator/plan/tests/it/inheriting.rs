@@ -101,7 +101,7 @@ fn what_a_task_says_wins_over_the_defaults() {
     let plan = scene.plan();
     assert_eq!(
         effective(&plan),
-        ["podOverrides.env = TEAM, REGION (TaskDefaults/default)"]
+        ["podOverrides.env = REGION (TaskDefaults/default)"]
     );
     let run = run_description(&plan);
     assert_eq!(

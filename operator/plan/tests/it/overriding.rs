@@ -68,6 +68,24 @@ fn names_of_axon_and_names_that_meet_are_refused() {
 }
 
 #[test]
+fn the_most_containers_leave_the_agent_enough_last_words() {
+    let many = |kind: &str, count: usize| -> Vec<Value> {
+        (0..count)
+            .map(|n| json!({ "name": format!("{kind}-{n}"), "image": "i" }))
+            .collect()
+    };
+    let of = |count| {
+        scene(json!({ "extraContainers": many("side", 8), "extraInitContainers": many("init", count) }))
+            .plan()
+    };
+    let plan = of(4);
+    assert!(run_description(&plan).outcome_limit_bytes > 500);
+    let plan = of(5);
+    assert_eq!(told(&plan), (Failed, "InvalidPodOverrides".to_owned()));
+    assert!(plan.status.message.unwrap_or_default().contains("13 containers"));
+}
+
+#[test]
 fn extra_containers_run_beside_the_agent_and_do_not_outlive_it() {
     let plan = scene(json!({
         "extraContainers": [{
