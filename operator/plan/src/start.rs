@@ -32,6 +32,10 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
     if let Some(job) = attempt::job_named(observed, &name) {
         draft.status.attempts = Some(number);
         draft.status.job_name = Some(name);
+        // The Job is made before anything is written of it.
+        if let Ok(requirements) = requirements::check(observed) {
+            draft.status.effective = requirements.effective;
+        }
         return attempt::follow_unrecorded(draft, number, Some(job));
     }
     if let Some(other) = observed.conflicting_job {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::fixtures::{
-    Scene, agent_provider, created_pod, keys, run_description, task, task_defaults, told, variable,
+    Scene, agent_provider, created_pod, job, keys, run_description, task, task_defaults, told, variable,
 };
 
 fn effective(plan: &Plan) -> Vec<String> {
@@ -130,6 +130,16 @@ fn what_nobody_says_is_the_operators() {
     let plan = scene.plan();
     assert_eq!(told(&plan), (Waiting, "AgentTypeMissing".to_owned()));
     assert!(plan.status.message.unwrap_or_default().contains("spec.type"));
+}
+
+#[test]
+fn what_is_inherited_is_recorded_also_when_only_the_job_was_written() {
+    let mut scene = scene(json!({ "prompt": "x" }), json!({ "type": "codex" }));
+    let name = scene.plan().status.job_name.expect("a Job");
+    scene.jobs = vec![job(&name, "job-1")];
+    let plan = scene.plan();
+    assert_eq!(plan.status.attempts, Some(1));
+    assert!(effective(&plan).contains(&"type = codex (TaskDefaults/default)".to_owned()));
 }
 
 #[test]
