@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
+use kube::ResourceExt as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
@@ -77,10 +78,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// `axon-operator crd | kubectl apply -f -`, as people do it.
+    /// `axon-operator crd --with-admission | kubectl apply -f -`, as people do it.
     async fn apply_definitions(&self) -> anyhow::Result<()> {
         let out = Command::new(program("axon-operator")?)
-            .arg("crd")
+            .args(["crd", "--with-admission"])
             .output()
             .await
             .context("failed to start axon-operator")?;
@@ -100,7 +101,7 @@ impl Cluster {
         self.connect(&mut established);
         let status = established
             .args(["wait", "--for=condition=Established", "--timeout=60s", "crd"])
-            .args(["tasks.axon.io", "workspaces.axon.io"])
+            .args(axon_api::crd::all().iter().map(|kind| kind.name_any()))
             .stdout(Stdio::null())
             .status()
             .await?;

@@ -57,7 +57,7 @@ pub(super) async fn a_provider_of_the_namespaces_defaults_is_used(world: &World)
     let credentials = conversation.credentials();
     ensure!(
         !credentials.is_empty() && credentials.iter().all(|one| one == "through-the-proxy"),
-        "{credentials:?}"
+        "other credentials reached the provider: {credentials:?}"
     );
     let effective = task.status.map(|status| status.effective).unwrap_or_default();
     for (field, from) in [
@@ -66,7 +66,7 @@ pub(super) async fn a_provider_of_the_namespaces_defaults_is_used(world: &World)
     ] {
         ensure!(
             effective.iter().any(|one| one.field == field && one.from == from),
-            "{effective:?}"
+            "{field} is not from {from}: {effective:?}"
         );
     }
     world
