@@ -63,9 +63,9 @@ enum ProviderError {
 }
 
 async fn attempt(applier: &Applier, key: &Key) -> Result<Applied, ProviderError> {
-    let known = applier.world.lock().object::<AgentProvider>(key);
+    let kept = applier.world.lock().object::<AgentProvider>(key);
     // One that cannot be read says so where it is used.
-    let Known::Present(provider) = known else {
+    let Known::Present(provider) = kept.known() else {
         return Ok(Applied::Done);
     };
     let reader = Reader {

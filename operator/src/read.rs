@@ -71,8 +71,8 @@ impl Reader<'_> {
         Loose<K>: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         let key = self.key.sibling(name);
-        let known = self.world.lock().object::<K>(&key);
-        if let Some(sought) = sought(known) {
+        let kept = self.world.lock().object::<K>(&key);
+        if let Some(sought) = sought(kept.known()) {
             return Ok(sought);
         }
         let Some(sent) = self.get::<Loose<K>>(K::KIND, name).await? else {
@@ -80,8 +80,8 @@ impl Reader<'_> {
         };
         let wakes = self.world.lock().note_object(&sent);
         self.wake(wakes);
-        let known = self.world.lock().object::<K>(&key);
-        Ok(sought(known).unwrap_or(Sought::Missing))
+        let kept = self.world.lock().object::<K>(&key);
+        Ok(sought(kept.known()).unwrap_or(Sought::Missing))
     }
 
     /// The TaskDefaults of the Task's namespace. Most have none, so that this is not asked for each
@@ -89,7 +89,8 @@ impl Reader<'_> {
     pub(crate) async fn defaults(&self, task: &Task) -> Result<Sought<TaskDefaults>, ReadError> {
         let newest = {
             let world = self.world.lock();
-            if let Some(sought) = sought(world.object(&self.key.sibling(DEFAULTS))) {
+            let kept = world.object(&self.key.sibling(DEFAULTS));
+            if let Some(sought) = sought(kept.known()) {
                 return Ok(sought);
             }
             if world.has_no_defaults(self.key, task) {

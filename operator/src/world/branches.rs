@@ -1,12 +1,13 @@
 //! Who has a branch, and who is in line for it.
 //!
 //! A Lease keeps a branch for one Task, by its UID. Those that want it are in line by their
-//! creation. Only the first in line is woken when the branch is free: the others have nothing to do,
-//! and their place in a message may be out of date until something else wakes them.
+//! creation. Only the first in line is woken when the branch is free. When it has another holder, the
+//! next few are woken to tell of it; the message of one that is further away may be out of date until
+//! it comes near.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use axon_api::{Task, WorkspaceSpec, labels};
+use axon_api::{Task, Workspace, WorkspaceSpec, labels};
 use axon_plan::{BranchSeen, LeaseSeen, branch};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
@@ -22,6 +23,9 @@ use crate::queue::Urgency;
 /// How many of the Leases that were deleted last are remembered.
 const REMEMBERED_GONE: usize = 1024;
 
+/// How many in line are woken to tell of another holder.
+const NEAR: usize = 10;
+
 /// The Leases that keep branches, and who is in line for them.
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
@@ -31,6 +35,8 @@ pub(crate) struct Branches {
     held: HashMap<Box<str>, BTreeSet<Box<str>>>,
     /// By the name of the Lease.
     lines: HashMap<Box<str>, BTreeSet<Place>>,
+    /// Of the Workspaces, what tells which branch their Tasks want.
+    repositories: HashMap<Key, WorkspaceSpec>,
     /// UIDs of Leases that were deleted last: the answer to a write may arrive after the watch told
     /// of the end.
     gone: VecDeque<Box<str>>,
@@ -166,15 +172,18 @@ impl World {
             return Vec::new();
         };
         let mut wakes = Vec::new();
-        if let Some(before) = before
-            && before.value.holder_uid != holder_uid
-        {
-            self.branches.unlink(&name, &before.value.holder_uid);
-            wakes.extend(self.holder_changed(&before.value.holder_uid));
+        let holder_before = before.map(|before| before.value.holder_uid);
+        let is_taken = holder_before.as_ref() != Some(&holder_uid);
+        if let Some(before) = holder_before.filter(|_| is_taken) {
+            self.branches.unlink(&name, &before);
+            wakes.extend(self.holder_changed(&before));
         }
         self.branches.link(&name, &holder_uid);
         wakes.extend(self.holder_changed(&holder_uid));
         wakes.extend(self.first_in_line(&name));
+        if is_taken {
+            wakes.extend(self.near_in_line(&name));
+        }
         self.look_for_stray(&name);
         dedup(wakes)
     }
@@ -219,19 +228,36 @@ impl World {
 
 /// Who is in line.
 impl World {
+    /// The first few in line. There is no haste: they only tell whom they wait for.
+    fn near_in_line(&self, lease: &str) -> Vec<Wake> {
+        let line = self.branches.lines.get(lease).into_iter().flatten();
+        let keys = line.take(NEAR).map(|(_, key)| key.clone());
+        keys.map(|key| (key, Urgency::Normal)).collect()
+    }
+
+    /// Remembers of a Workspace what tells which branch its Tasks want.
+    pub(super) fn note_repository(&mut self, key: &Key, workspace: Known<Workspace>) {
+        let Known::Present(workspace) = workspace else {
+            self.branches.repositories.remove(key);
+            return;
+        };
+        let part = WorkspaceSpec {
+            repo: workspace.spec.repo,
+            worktree: workspace.spec.worktree,
+            ..WorkspaceSpec::default()
+        };
+        self.branches.repositories.insert(key.clone(), part);
+    }
+
     /// The name of the Lease for whose branch the Task is in line.
     pub(super) fn line_for(&self, key: &Key, task: &Task) -> Option<Box<str>> {
         if task.is_finished() {
             return None;
         }
-        let named: Option<WorkspaceSpec> = match &task.spec.workspace_ref {
-            Some(reference) => match self.object(&key.sibling(&reference.name)) {
-                Known::<axon_api::Workspace>::Present(workspace) => Some(workspace.spec),
-                Known::Unknown | Known::Invalid(_) => None,
-            },
-            None => None,
+        let workspace = match &task.spec.workspace_ref {
+            Some(reference) => self.branches.repositories.get(&key.sibling(&reference.name)),
+            None => task.spec.workspace.as_ref(),
         };
-        let workspace = named.as_ref().or(task.spec.workspace.as_ref());
         let wanted = branch::wanted(task, workspace)?;
         let lease = self.branches.lease(&wanted.lease);
         branch::contends(task, lease.as_ref()).then(|| wanted.lease.into())

@@ -69,12 +69,16 @@ struct LeanPodSpec {
 
 /// Of a container, its image and what it may use are told in messages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct LeanContainer {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resources: Option<ResourceRequirements>,
+    /// That of an init container that runs beside the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restart_policy: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -262,6 +266,7 @@ mod tests {
                     "name": "agent", "image": "i", "env": [{ "name": "A", "value": "B" }],
                     "resources": { "limits": { "memory": "1Gi" } },
                 }],
+                "initContainers": [{ "name": "proxy", "restartPolicy": "Always" }],
                 "schedulingGates": [{ "name": "axon.io/start" }],
                 "volumes": [{ "name": "v", "emptyDir": {} }],
             },
@@ -290,7 +295,7 @@ mod tests {
                         "name": "agent", "image": "i",
                         "resources": { "limits": { "memory": "1Gi" } },
                     }],
-                    "initContainers": [],
+                    "initContainers": [{ "name": "proxy", "restartPolicy": "Always" }],
                     "schedulingGates": [{ "name": "axon.io/start" }],
                 },
                 "status": {

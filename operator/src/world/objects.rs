@@ -67,20 +67,31 @@ impl<K> Default for Objects<K> {
     }
 }
 
-impl World {
-    /// The object at `key`.
-    pub(crate) fn object<K: Object>(&self, key: &Key) -> Known<K> {
-        let Some(entry) = K::objects(self).shelf.get(key) else {
-            return Known::Unknown;
-        };
-        let unpacked = match &entry.value.packed {
-            Ok(packed) => packed.unpack().map_err(|error| error.to_string()),
-            Err(why) => Err(why.clone()),
+/// What is known of an object, in the form in which it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept<K>(Option<Result<Packed<K>, String>>);
+
+impl<K: Object> Kept<K> {
+    /// What is known of it.
+    pub(crate) fn known(self) -> Known<K> {
+        let unpacked = match self.0 {
+            None => return Known::Unknown,
+            Some(Ok(packed)) => packed.unpack().map_err(|error| error.to_string()),
+            Some(Err(why)) => Err(why),
         };
         match unpacked {
             Ok(object) => Known::Present(object),
             Err(why) => Known::Invalid(why),
         }
+    }
+}
+
+impl World {
+    /// The object at `key`, in the form in which it is kept: it may be large, so that it is not
+    /// unpacked here.
+    pub(crate) fn object<K: Object>(&self, key: &Key) -> Kept<K> {
+        let entry = K::objects(self).shelf.get(key);
+        Kept(entry.map(|entry| entry.value.packed.clone()))
     }
 
     /// Takes in an event about an object that Tasks name.
@@ -176,6 +187,8 @@ impl Object for Workspace {
 
     /// The branches that its Tasks want may be those of another repository.
     fn changed(world: &mut World, key: &Key) -> Vec<Wake> {
+        let known = world.object::<Self>(key).known();
+        world.note_repository(key, known);
         let tasks: Vec<Key> = world.named_by_tasks.users(&Self::named(key)).cloned().collect();
         tasks.iter().flat_map(|task| world.queue_up_anew(task)).collect()
     }

@@ -251,7 +251,7 @@ fn a_task_that_cannot_be_read_leaves_the_others_alone() {
 fn a_workspace_that_cannot_be_read_says_why() {
     let mut world = World::default();
     world.on_object(Event::Apply(unreadable(&workspace(1, None), "repo")));
-    let known = world.object::<Workspace>(&key("ws"));
+    let known = world.object::<Workspace>(&key("ws")).known();
     assert!(matches!(known, Known::Invalid(why) if why.contains("repo")));
 }
 

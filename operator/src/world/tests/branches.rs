@@ -141,6 +141,16 @@ fn nobody_else_is_woken_while_the_branch_is_held() {
 }
 
 #[test]
+fn those_who_are_near_tell_of_another_holder() {
+    let mut world = line();
+    assert_eq!(
+        world.on_lease(Event::Apply(lease(6, "b"))),
+        [urgent("a"), urgent("b"), normal("c")]
+    );
+    assert_eq!(world.on_lease(Event::Apply(lease(7, "b"))), [urgent("b")]);
+}
+
+#[test]
 fn the_next_is_woken_when_the_first_leaves_before_it_took_the_branch() {
     let mut world = line();
     world.on_lease(Event::Delete(lease(6, "a")));
