@@ -171,7 +171,35 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
     use super::*;
+
+    #[derive(Deserialize)]
+    struct FrontMatter {
+        name: String,
+        description: String,
+    }
+
+    proptest! {
+        #[test]
+        fn front_matter_that_is_made_is_yaml_and_the_text_stays(
+            name in "[A-Za-z0-9][A-Za-z0-9_.-]{0,20}",
+            text in "[ \t]{0,2}(\\PC|[\"'\\\\:#{}&*!|>%@`,\n\r\u{0}\u{7f}\u{85}\u{2028}]){0,60}",
+        ) {
+            prop_assume!(!text.starts_with("---"));
+            let made = skill(&name, &text);
+            let (head, rest) = made
+                .strip_prefix("---\n")
+                .and_then(|made| made.split_once("\n---\n\n"))
+                .expect("front matter");
+            let front_matter: FrontMatter = serde_saphyr::from_str(head).expect("YAML");
+            prop_assert_eq!(front_matter.name, name);
+            prop_assert!(!front_matter.description.is_empty());
+            prop_assert_eq!(rest, text.trim_start_matches(['\r', '\n']));
+        }
+    }
 
     #[test]
     fn front_matter_is_made_where_there_is_none() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use axon_agents::setup::Setup;
+use axon_agents::setup::{Document, FetchedSkill, McpServer, McpTransport, Plugin, Setup, SetupForm};
 use axon_agents::{AGENTS, CredentialKind, Ending, NAMES, Reader, Request, Usage, find};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -138,6 +138,94 @@ proptest! {
             for file in &launch.files {
                 prop_assert!(!file.path.starts_with('/') && !file.path.contains(".."));
             }
+        }
+    }
+}
+
+/// A name as the API server lets it through.
+fn any_name() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9]([A-Za-z0-9_-]|[.][A-Za-z0-9_-]){0,12}"
+}
+
+fn any_documents() -> impl Strategy<Value = Vec<Document>> {
+    let document = (any_name(), "\\PC{0,40}").prop_map(|(name, content)| Document { name, content });
+    prop::collection::vec(document, 0..4)
+}
+
+fn any_setup() -> impl Strategy<Value = Setup> {
+    let plugin = (any_name(), any_documents(), any_documents()).prop_map(|(name, skills, agents)| Plugin {
+        name,
+        skills,
+        agents,
+    });
+    let fetched = (any_name(), any_name()).prop_map(|(plugin, name)| FetchedSkill {
+        directory: format!("/workspace/.axon/skills/{plugin}/{name}").into(),
+        plugin,
+        name,
+    });
+    let secret = |name: String| [(name, SECRET.to_owned())].into();
+    let server =
+        (any_name(), "[A-Za-z-]{1,9}", any::<bool>()).prop_map(move |(name, key, is_local)| McpServer {
+            name,
+            transport: if is_local {
+                McpTransport::Stdio {
+                    command: "server".into(),
+                    args: Vec::new(),
+                    env: secret(key),
+                }
+            } else {
+                McpTransport::Http {
+                    url: "https://mcp.example.com".into(),
+                    headers: secret(key),
+                }
+            },
+        });
+    (
+        prop::option::of(Just(INSTRUCTIONS.to_owned())),
+        prop::collection::vec(plugin, 0..3),
+        prop::collection::vec(fetched, 0..3),
+        prop::collection::vec(server, 0..3),
+    )
+        .prop_map(|(instructions, plugins, fetched, mcp_servers)| Setup {
+            instructions,
+            plugins,
+            fetched,
+            mcp_servers,
+        })
+}
+
+const SECRET: &str = "a-secret-of-an-mcp-server";
+const INSTRUCTIONS: &str = "the instructions of all AgentConfigs";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_setup_stays_below_the_home_and_its_secrets_in_private_files(setup in any_setup()) {
+        for agent in AGENTS.iter().filter(|agent| agent.setup_form() == SetupForm::Native) {
+            let launch = agent.launch(&Request {
+                prompt: "fix it",
+                model: None,
+                effort: None,
+                home: "/home/agent",
+                setup: &setup,
+                variable: &|_| None,
+            });
+            let spoken = launch.argv.iter().chain(launch.set.iter().map(|(_, value)| value));
+            for text in spoken {
+                prop_assert!(!text.contains(SECRET), "{} {text}", agent.name());
+            }
+            for file in &launch.files {
+                prop_assert!(file.mode == 0o600 || !file.contents.contains(SECRET), "{}", file.path);
+            }
+            let paths = launch.files.iter().map(|file| &file.path);
+            for path in paths.chain(launch.directories.iter().map(|directory| &directory.path)) {
+                let is_below = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+                prop_assert!(is_below, "{} {path}", agent.name());
+            }
+            let told = launch.files.iter().filter(|file| file.contents == INSTRUCTIONS).count();
+            prop_assert_eq!(told, usize::from(setup.instructions.is_some()), "{}", agent.name());
+            prop_assert_eq!(launch.directories.len(), setup.fetched.len(), "{}", agent.name());
         }
     }
 }
