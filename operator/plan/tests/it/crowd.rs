@@ -104,6 +104,11 @@ impl Crowd {
         self.history.push(self.objects.clone());
     }
 
+    /// How many changes there were.
+    pub(crate) fn changes(&self) -> usize {
+        self.history.len()
+    }
+
     fn unique(&mut self, kind: &str) -> String {
         self.count += 1;
         format!("{kind}-{}", self.count)

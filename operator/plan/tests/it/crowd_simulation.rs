@@ -243,3 +243,40 @@ fn tasks_in_a_circle_fail_and_others_do_not_wait_for_them() {
     );
     assert_eq!(crowd.started, ["free"]);
 }
+
+#[test]
+fn an_old_view_of_a_lease_that_was_given_back_is_not_believed() {
+    let secret = json!({ "workspace": { "repo": HTTPS, "secretRef": { "name": "token" } } });
+    let mut crowd = Crowd::new(&[
+        ("needy", with(on(HTTPS, "fix"), secret)),
+        ("other", on(SCP, "fix")),
+    ]);
+    let fresh = Lag::default();
+    let turn_secret = |crowd: &mut Crowd| {
+        crowd.objects.has_secret = !crowd.objects.has_secret;
+        crowd.changed();
+    };
+    // The operator dies between Lease and Job; then the Secret is away, and the branch is given back.
+    crowd.reconcile(0, fresh, 1);
+    turn_secret(&mut crowd);
+    let with_lease = crowd.changes();
+    crowd.reconcile(0, fresh, usize::MAX);
+    assert_eq!(crowd.objects.leases.len(), 0);
+    for _ in 0..3 {
+        crowd.reconcile(1, fresh, usize::MAX);
+        crowd.control_jobs();
+        crowd.run_pods(1, Fate::StartsAgent);
+    }
+    assert_eq!(crowd.started, ["other"]);
+    turn_secret(&mut crowd);
+    for _ in 0..4 {
+        let leases = crowd.changes() - with_lease;
+        crowd.reconcile(0, Lag { leases, ..fresh }, usize::MAX);
+        crowd.control_jobs();
+        crowd.run_pods(0, Fate::StartsAgent);
+    }
+    assert_eq!(crowd.problems, [""; 0]);
+    assert_eq!(crowd.started, ["other"]);
+    settle(&mut crowd);
+    assert_eq!(crowd.started, ["other", "needy"]);
+}
