@@ -2,15 +2,17 @@
 //! Each has one tool.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
-use http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -21,15 +23,20 @@ pub const STDIO_SERVER: &str = include_str!("../agents/mcp.js");
 /// The tool of both.
 pub const TOOL: &str = "probe_echo";
 
-/// A server of the transport `http`. It ends when this is dropped.
+/// A server of the transports `http` and `sse`. It ends when this is dropped.
 #[derive(Debug)]
 pub struct McpServer {
-    url: String,
-    headers: Requests,
+    origin: String,
+    seen: Arc<Seen>,
     server: JoinHandle<()>,
 }
 
-type Requests = Arc<Mutex<Vec<HeaderMap>>>;
+/// What came in, and where what goes out by server-sent events is awaited.
+#[derive(Debug, Default)]
+struct Seen {
+    headers: Mutex<Vec<HeaderMap>>,
+    streams: Mutex<Vec<mpsc::UnboundedSender<String>>>,
+}
 
 impl McpServer {
     /// Listens on a free port of `address`; agents reach it by `host`.
@@ -38,30 +45,36 @@ impl McpServer {
             .await
             .with_context(|| format!("failed to listen on `{address}`"))?;
         let port = listener.local_addr()?.port();
-        let headers = Requests::default();
+        let seen = Arc::<Seen>::default();
         let router = Router::new()
             .route("/mcp", post(answer))
-            .with_state(Arc::clone(&headers));
+            .route("/sse", get(listen))
+            .route("/messages/{stream}", post(answer_by_event))
+            .with_state(Arc::clone(&seen));
         let server = tokio::spawn(async move {
             // The listener does not fail, and the task is aborted when the test is over.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self {
-            url: format!("http://{host}:{port}/mcp"),
-            headers,
+            origin: format!("http://{host}:{port}"),
+            seen,
             server,
         })
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    /// The address for the transport `http`.
+    pub fn url(&self) -> String {
+        format!("{}/mcp", self.origin)
+    }
+
+    /// The address for the transport `sse`.
+    pub fn sse_url(&self) -> String {
+        format!("{}/sse", self.origin)
     }
 
     /// The values of a header, one for each request so far.
     pub fn header(&self, name: &str) -> Vec<Option<String>> {
-        self.headers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.seen.headers)
             .iter()
             .map(|headers| Some(headers.get(name)?.to_str().ok()?.to_owned()))
             .collect()
@@ -74,23 +87,74 @@ impl Drop for McpServer {
     }
 }
 
-async fn answer(State(requests): State<Requests>, headers: HeaderMap, body: Bytes) -> Response {
-    requests
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(headers);
-    let Ok(message) = serde_json::from_slice::<Value>(&body) else {
-        return StatusCode::BAD_REQUEST.into_response();
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -> Response {
+    locked(&seen.headers).push(headers);
+    match reply(&body) {
+        Reply::Bad => StatusCode::BAD_REQUEST.into_response(),
+        Reply::Nothing => StatusCode::ACCEPTED.into_response(),
+        Reply::Message(message) => axum::Json(message).into_response(),
+    }
+}
+
+/// Opens a stream of events, of which the first says where messages are to be sent.
+async fn listen(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Response {
+    locked(&seen.headers).push(headers);
+    let (sender, receiver) = mpsc::unbounded();
+    let number = {
+        let mut streams = locked(&seen.streams);
+        streams.push(sender.clone());
+        streams.len() - 1
+    };
+    let _ = sender.unbounded_send(format!("event: endpoint\ndata: /messages/{number}\n\n"));
+    let events = receiver.map(|event| Ok::<_, std::convert::Infallible>(Bytes::from(event)));
+    let kind = [(header::CONTENT_TYPE, "text/event-stream")];
+    (kind, Body::from_stream(events)).into_response()
+}
+
+async fn answer_by_event(
+    State(seen): State<Arc<Seen>>,
+    Path(stream): Path<usize>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    locked(&seen.headers).push(headers);
+    let Some(stream) = locked(&seen.streams).get(stream).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match reply(&body) {
+        Reply::Bad => return StatusCode::BAD_REQUEST.into_response(),
+        Reply::Nothing => {}
+        Reply::Message(message) => {
+            let _ = stream.unbounded_send(format!("event: message\ndata: {message}\n\n"));
+        }
+    }
+    StatusCode::ACCEPTED.into_response()
+}
+
+enum Reply {
+    /// The request is no message.
+    Bad,
+    /// It wants no reply.
+    Nothing,
+    Message(Value),
+}
+
+fn reply(body: &Bytes) -> Reply {
+    let Ok(message) = serde_json::from_slice::<Value>(body) else {
+        return Reply::Bad;
     };
     let Some(id) = message.get("id") else {
-        return StatusCode::ACCEPTED.into_response();
+        return Reply::Nothing;
     };
     let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
-    let reply = match result(method, &message) {
+    Reply::Message(match result(method, &message) {
         Some(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         None => json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no such method"}}),
-    };
-    axum::Json(reply).into_response()
+    })
 }
 
 fn result(method: &str, message: &Value) -> Option<Value> {

@@ -46,7 +46,7 @@ async fn gets_its_configuration(world: &World, agent: &Type, offered: [&str; 2])
     world
         .secret("headers", "X-Probe", "Bearer a-secret-$HOME-${HOME}")
         .await?;
-    configure(world, far.url(), &skills).await?;
+    configure(world, &far.url(), &skills).await?;
     let conversation = world.converse("talk", vec![Turn::run(SHOW_LOG), Turn::say("Done.")]);
     world.secret("key", agent.key, "made-up-key").await?;
     let task = world
@@ -174,6 +174,61 @@ async fn no_pod_has(world: &World, secrets: &[&str]) -> anyhow::Result<()> {
             ensure!(!text.contains(secret), "the pod has the secret `{secret}`");
         }
     }
+    Ok(())
+}
+
+pub(super) async fn claude_code_reaches_a_server_over_events(world: &World) -> anyhow::Result<()> {
+    reaches_a_server_over_events(world, &CLAUDE_CODE, "mcp__events__probe_echo").await
+}
+
+pub(super) async fn gemini_reaches_a_server_over_events(world: &World) -> anyhow::Result<()> {
+    reaches_a_server_over_events(world, &GEMINI, "mcp_events_probe_echo").await
+}
+
+pub(super) async fn opencode_reaches_a_server_over_events(world: &World) -> anyhow::Result<()> {
+    reaches_a_server_over_events(world, &OPENCODE, "events_probe_echo").await
+}
+
+async fn reaches_a_server_over_events(world: &World, agent: &Type, offered: &str) -> anyhow::Result<()> {
+    let host = world.plane().host()?;
+    let server = McpServer::start(host.address, &host.name).await?;
+    config(
+        world,
+        "config",
+        json!({"mcpServers": [{
+            "name": "events",
+            "type": "sse",
+            "url": server.sse_url(),
+            "headers": {"X-Probe": "sent"},
+        }]}),
+    )
+    .await?;
+    let conversation = world.converse("talk", vec![Turn::run("true"), Turn::say("Done.")]);
+    world.secret("key", agent.key, "made-up-key").await?;
+    let task = world
+        .run(
+            "agent",
+            json!({
+                "type": agent.name,
+                "prompt": "look around",
+                "model": agent.model,
+                "agentConfigRef": {"name": "config"},
+                "credentials": {"type": "api-key", "secretRef": {"name": "key"}},
+                "podOverrides": {"env": [{"name": agent.base_url, "value": conversation.base_url()}]},
+            }),
+        )
+        .await?;
+    world.expect(&task, Phase::Succeeded).await?;
+    ensure!(
+        conversation.heard(offered),
+        "the provider was not told `{offered}`\n{}",
+        world.report("agent").await
+    );
+    let headers = server.header("x-probe");
+    ensure!(
+        headers.iter().all(|header| header.as_deref() == Some("sent")),
+        "the header did not arrive with each request: {headers:?}"
+    );
     Ok(())
 }
 

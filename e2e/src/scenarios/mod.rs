@@ -17,6 +17,7 @@ mod pipelines;
 mod refusals;
 mod repositories;
 mod tasks;
+mod workspaces;
 
 use std::pin::Pin;
 
@@ -91,6 +92,17 @@ scenarios! {
     Both Others repositories::files_of_the_workspace_are_in_the_checkout;
     Both Others repositories::the_token_is_neither_in_the_pod_nor_in_the_output;
 
+    Both Others workspaces::a_repository_over_ssh_is_cloned_and_pushed_with_its_key;
+    Both Others workspaces::an_unknown_host_fails_with_its_fingerprint;
+    Both Others workspaces::a_repository_of_a_github_app_is_cloned_and_pushed;
+    Both Others workspaces::the_secret_of_the_clone_is_not_the_agents;
+    Both Others workspaces::remotes_and_a_setup_command_come_before_the_agent;
+    Both Others workspaces::a_setup_command_that_fails_fails_the_task;
+    Both Others workspaces::a_commit_is_checked_out_instead_of_the_tip;
+    Both Others workspaces::a_partial_and_shallow_clone_has_its_submodule;
+    Both Others workspaces::a_task_works_in_a_worktree_of_its_own;
+    Both Others workspaces::tasks_share_the_clone_of_their_workspace;
+
     Both Others agents::claude_code_succeeds;
     Both Others agents::codex_succeeds;
     Both Others agents::gemini_succeeds;
@@ -115,6 +127,9 @@ scenarios! {
     Both Others agent_config::codex_gets_its_configuration;
     Both Others agent_config::gemini_gets_its_configuration;
     Both Others agent_config::opencode_gets_its_configuration;
+    Both Others agent_config::claude_code_reaches_a_server_over_events;
+    Both Others agent_config::gemini_reaches_a_server_over_events;
+    Both Others agent_config::opencode_reaches_a_server_over_events;
     Both Others agent_config::a_script_finds_its_configuration_by_variables;
     Both Others agent_config::a_skill_that_its_repository_lacks_fails_the_task;
     Both Others agent_config::a_transport_that_a_type_lacks_fails_the_task;
