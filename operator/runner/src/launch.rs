@@ -318,6 +318,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
+    use axon_api::agents::setup::McpServer;
+    use axon_api::run::RunMcpServer;
+
     use super::*;
 
     struct Place {
@@ -351,11 +354,19 @@ mod tests {
 
         fn prepare(&self, description: &RunDescription) -> Result<Launch, Failure> {
             let private = PrivateDirectory::create(&self.environment)?;
+            self.prepare_in(description, &private)
+        }
+
+        fn prepare_in(
+            &self,
+            description: &RunDescription,
+            private: &PrivateDirectory,
+        ) -> Result<Launch, Failure> {
             prepare(
                 description,
                 &self.environment,
                 &Invocation::of_process(&[]),
-                &private,
+                private,
                 self.root.path(),
             )
         }
@@ -412,6 +423,54 @@ mod tests {
         place.add_program("axon_entrypoint.sh");
         let launch = place.prepare(&custom).expect("ready");
         assert_eq!(launch.program, place.root.path().join("axon_entrypoint.sh"));
+    }
+
+    #[test]
+    fn an_entrypoint_gets_the_setup_by_variables_and_a_built_in_type_does_not() {
+        let mut place = Place::new();
+        place.add_program("axon_entrypoint.sh");
+        fs::write(place.root.path().join("home/TOKEN"), "a-secret").expect("written");
+        place
+            .environment
+            .set("AXON_SECRET_DIR_0", place.root.path().join("home"));
+        let server = McpServer {
+            name: "local".into(),
+            ..McpServer::default()
+        };
+        let description = RunDescription {
+            instructions: Some("Be brief.".into()),
+            mcp_servers: vec![RunMcpServer {
+                server,
+                secret: Some(0),
+            }],
+            custom_image: true,
+            ..description("anything", "hi")
+        };
+        let private = PrivateDirectory::create(&place.environment).expect("made");
+        let launch = place.prepare_in(&description, &private).expect("ready");
+        let text = |name: &str| launch.environment.text(name).unwrap_or_default();
+        let expected =
+            r#"{"mcpServers":{"local":{"args":[],"command":"","env":{"TOKEN":"a-secret"},"type":"stdio"}}}"#;
+        assert_eq!(text("AXON_MCP_SERVERS"), expected);
+        assert_eq!(text("KELOS_MCP_SERVERS"), expected);
+        assert_eq!(
+            fs::read_to_string(text("AXON_MCP_SERVERS_FILE")).expect("there"),
+            expected
+        );
+        assert_eq!(text("KELOS_AGENTS_MD"), "Be brief.");
+        assert_eq!(launch.environment.get("AXON_SECRET_DIR_0"), None);
+
+        place.add_program("claude");
+        place.environment.set("PATH", place.root.path());
+        let built_in = RunDescription {
+            agent_type: "claude-code".into(),
+            custom_image: false,
+            ..description
+        };
+        let launch = place.prepare(&built_in).expect("ready");
+        for name in ["AXON_MCP_SERVERS", "AXON_MCP_SERVERS_FILE", "AXON_AGENTS_MD"] {
+            assert_eq!(launch.environment.get(name), None, "{name}");
+        }
     }
 
     #[test]
