@@ -96,6 +96,18 @@ pub(crate) fn singulars() -> String {
     words.join(", ")
 }
 
+/// The kinds with their short words, for help texts, one in a line.
+pub(crate) fn help() -> String {
+    let lines = KINDS.iter().map(|words| {
+        let aliases = match words.aliases {
+            [] => String::new(),
+            aliases => format!(", or {}", aliases.join(", ")),
+        };
+        format!("  {}{aliases}", words.plural)
+    });
+    format!("Kinds:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
 impl Kind {
     fn words(self) -> &'static Words {
         KINDS.iter().find(|words| words.kind == self).unwrap_or(&SECRET)

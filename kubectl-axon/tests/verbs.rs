@@ -60,11 +60,16 @@ impl Plane {
         command
             .env_clear()
             .env("HOME", self.path().join("home"))
-            .env("USER", "ann")
             .env("AXON_LOCAL_DIR", self.path().join("local"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(self.path())
             .stdin(Stdio::null());
+        command
+    }
+
+    fn git(&self) -> Command {
+        let mut command = Command::new("git");
+        command.env("HOME", self.path().join("home"));
         command
     }
 
@@ -210,6 +215,126 @@ fn what_a_task_waits_for_is_the_first_thing_that_describe_says() {
         .ended(0)
         .out("")
         .notes("has ended already: it is Cancelled");
+}
+
+/// A repository with one commit, in a folder of the plane's.
+fn repository(plane: &Plane) -> String {
+    let folder = plane.path().join("repository");
+    let git = |arguments: &[&str]| {
+        let status = plane
+            .git()
+            .args(arguments)
+            .arg(&folder)
+            .status()
+            .expect("git is there");
+        assert!(status.success());
+    };
+    git(&["init", "-q"]);
+    let status = plane
+        .git()
+        .arg("-C")
+        .arg(&folder)
+        .args([
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@b",
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-m",
+            "x",
+        ])
+        .status()
+        .expect("git is there");
+    assert!(status.success());
+    folder.to_str().expect("UTF-8").to_owned()
+}
+
+/// A pipeline of scripts whose first step is to be approved.
+fn pipeline(plane: &Plane, repository: &str) {
+    plane
+        .axon(&[
+            "create",
+            "pipeline",
+            "work",
+            "-p",
+            "x",
+            "-t",
+            "shell",
+            "--repo",
+            repository,
+            "--step",
+            "plan=echo the plan {{.Feedback}}",
+            "--step",
+            "implement=true",
+            "--approve-after",
+            "plan",
+        ])
+        .ended(0)
+        .out("taskpipeline.axon.io/work created\n");
+    plane
+        .axon(&["wait", "tp/work", "--for=phase=AwaitingApproval"])
+        .ended(0);
+}
+
+#[test]
+fn a_step_is_denied_with_feedback_and_then_approved() {
+    let plane = Plane::new();
+    pipeline(&plane, &repository(&plane));
+    plane.axon(&["describe", "tp", "work"]).ended(0).shows(&[
+        "waits for a person to approve step `plan`",
+        "To Approve:\n  the plan\n",
+    ]);
+    plane
+        .axon(&["approve", "work", "--step", "implement"])
+        .ended(1)
+        .notes("step `implement` of taskpipeline `work` awaits no approval: `plan` does");
+    plane
+        .axon(&["deny", "work", "--feedback", "again"])
+        .ended(0)
+        .out("taskpipeline.axon.io/work denied\n")
+        .notes("step `plan`, task `work-plan-1`, as `");
+    plane.axon(&["wait", "task/work-plan-2", "--for=create"]).ended(0);
+    plane.axon(&["wait", "task/work-plan-2"]).ended(0);
+    plane
+        .axon(&["wait", "tp/work", "--for=phase=AwaitingApproval"])
+        .ended(0);
+    plane
+        .axon(&["describe", "tp", "work"])
+        .ended(0)
+        .shows(&["To Approve:\n  the plan again\n"]);
+    plane
+        .axon(&["approve", "work"])
+        .ended(0)
+        .out("taskpipeline.axon.io/work approved\n");
+    plane
+        .axon(&["wait", "tp/work"])
+        .ended(0)
+        .out("taskpipeline.axon.io/work Complete\n");
+    plane
+        .axon(&["approve", "work"])
+        .ended(1)
+        .notes("awaits no approval: it is Complete");
+}
+
+#[test]
+fn a_pipeline_that_is_denied_without_a_word_or_cancelled_ends() {
+    let plane = Plane::new();
+    let repository = repository(&plane);
+    pipeline(&plane, &repository);
+    plane
+        .axon(&["cancel", "tp/work"])
+        .ended(0)
+        .out("taskpipeline.axon.io/work cancelled\n");
+    plane.axon(&["wait", "tp/work"]).ended(11);
+    plane.axon(&["delete", "tp", "work"]).ended(0);
+    pipeline(&plane, &repository);
+    plane.axon(&["deny", "work"]).ended(0);
+    plane
+        .axon(&["wait", "tp/work"])
+        .ended(1)
+        .out("taskpipeline.axon.io/work Failed\n");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use axon_api::kinds::task::CredentialsType;
+use axon_api::kinds::task::{CredentialsType, DEFAULT_TYPE};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,8 +87,7 @@ pub(crate) struct TaskArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "prompt", value_hint = clap::ValueHint::FilePath)]
     pub(crate) prompt_file: Option<PathBuf>,
 
-    /// Agent type: claude-code, codex, gemini, opencode or shell; default: the config file's, else claude-code
-    #[arg(short = 't', long = "type", value_name = "TYPE", add = complete::agent_types())]
+    #[arg(short = 't', long = "type", value_name = "TYPE", add = complete::agent_types(), help = agent_type_help())]
     pub(crate) agent_type: Option<String>,
 
     /// Secret with the agent's credential
@@ -162,6 +161,15 @@ pub(crate) struct TaskArgs {
     /// Sandbox on this machine; only with --local
     #[arg(long, value_enum, value_name = "SANDBOX")]
     pub(crate) sandbox: Option<Sandbox>,
+}
+
+/// The agent types of this build.
+fn agent_type_help() -> String {
+    let names: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
+    format!(
+        "Agent type: {}; default: the config file's, else the namespace's, else {DEFAULT_TYPE}",
+        names.join(", ")
+    )
 }
 
 impl TaskArgs {

@@ -51,6 +51,14 @@ impl Page {
         self.line_if(label, (!values.is_empty()).then(|| values.join("\n")));
     }
 
+    /// A text of many lines below its label.
+    pub(super) fn text(&mut self, label: &str, text: &str) {
+        let _ = writeln!(self.0, "{label}:");
+        for line in printable(text).lines() {
+            let _ = writeln!(self.0, "{}", format!("  {line}").trim_end());
+        }
+    }
+
     pub(super) fn table(&mut self, title: &str, headers: &[&str], rows: &[Vec<String>]) {
         if rows.is_empty() {
             return;

@@ -64,7 +64,7 @@ pub(super) fn text(
     page.conditions(&status.conditions, now);
     page.events(events, now);
     if let Some(text) = awaited {
-        page.line("To Approve", format!("\n{}", cut(text, TEXT_CHARACTERS)));
+        page.text("To Approve", &cut(text, TEXT_CHARACTERS));
     }
     page.0
 }
@@ -268,9 +268,9 @@ Approvals:
   TASK       DECISION   USER   FEEDBACK
   p-plan-1   Denied     ann    shorter
 Events:             <none>
-To Approve:         
-                    1. Do it.
-                    2. Done.
+To Approve:
+  1. Do it.
+  2. Done.
 "
         );
     }

@@ -15,7 +15,7 @@ use crate::cluster::{self, Cluster};
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Format};
-use crate::resources::{Kind, Targets, targets};
+use crate::resources::{self, Kind, Targets, targets};
 use crate::table::Table;
 use crate::watch::{self, Sighting};
 use crate::{complete, objects};
@@ -23,16 +23,15 @@ use columns::{Columns, headers, row};
 
 /// List tasks, workspaces and all other kinds
 #[derive(Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   kubectl axon get                                  # all tasks of the namespace
   kubectl axon get tasks -A -o wide
-  kubectl axon get task my-task -o jsonpath='{.status.results.commit}'
   kubectl axon get tasks --phase Running,Waiting
+  kubectl axon get task my-task -o jsonpath='{{.status.results.commit}}'
   kubectl axon get taskpipelines -w
 
-The kinds are task, workspace (ws), agentconfig (ac), agentprovider (ap), taskdefaults (td) and
-taskpipeline (tp).")]
+{}", resources::help()))]
 pub(crate) struct GetArgs {
     /// Kind, such as `tasks`, and names; names alone are tasks
     #[arg(value_name = "KIND | NAME", add = complete::targets())]
