@@ -1,7 +1,8 @@
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use axon_api::agents::setup::Plugin;
 
+use super::copying::MAX_SKILL;
 use super::*;
 
 /// A directory with these files.
