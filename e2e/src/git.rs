@@ -1,7 +1,7 @@
 //! A real git server over HTTP on loopback: `git http-backend` behind a small bridge, with an
-//! optional token for each repository.
+//! optional token for each repository, and the part of GitHub's API that makes tokens of an App.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,6 +14,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use base64::Engine as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
@@ -33,8 +35,13 @@ pub struct GitServer {
     server: JoinHandle<()>,
 }
 
-/// The token that a repository asks for, by the repository's file name.
-type Tokens = Arc<Mutex<HashMap<String, String>>>;
+/// The tokens of which a repository asks for one, by the repository's path. An App's installation
+/// gets more of them.
+type Tokens = Arc<Mutex<HashMap<String, HashSet<String>>>>;
+
+/// The end of the path at which an App's installation gets a token, below `/api/v3`, where GitHub
+/// Enterprise Server has its API.
+const TOKEN_PATH: &str = "/access_tokens";
 
 /// A bare repository of the server.
 #[derive(Clone, Debug)]
@@ -87,7 +94,13 @@ impl GitServer {
             "",
         )
         .await?;
-        git(Some(&path), &["config", "http.receivepack", "true"], "").await?;
+        for setting in [
+            "http.receivepack",
+            "uploadpack.allowFilter",
+            "uploadpack.allowAnySHA1InWant",
+        ] {
+            git(Some(&path), &["config", setting, "true"], "").await?;
+        }
         git(Some(&path), &["fast-import", "--quiet"], HISTORY).await?;
         Ok(Repository {
             url: format!("{}/{file}", self.url),
@@ -101,7 +114,19 @@ impl GitServer {
         self.tokens
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(format!("{name}.git"), token.to_owned());
+            .insert(format!("{name}.git"), HashSet::from([token.to_owned()]));
+        Ok(repository)
+    }
+
+    /// As [`Self::open_repository`], and only tokens that an App got for it are good for it.
+    pub async fn app_repository(&self, name: &str) -> anyhow::Result<Repository> {
+        let name = format!("org/{name}");
+        tokio::fs::create_dir_all(self.root.path().join("org")).await?;
+        let repository = self.open_repository(&name).await?;
+        self.tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(format!("{name}.git"), HashSet::new());
         Ok(repository)
     }
 }
@@ -156,6 +181,30 @@ impl Repository {
     /// The text of a file on a branch.
     pub async fn file(&self, reference: &str, path: &str) -> anyhow::Result<String> {
         git(Some(&self.path), &["show", &format!("{reference}:{path}")], "").await
+    }
+
+    /// Where it is on this machine.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes `submodule` a submodule on a new branch from `main`, at the path `below`.
+    pub async fn add_submodule(&self, branch: &str, submodule: &Repository) -> anyhow::Result<()> {
+        let commit = submodule
+            .commit("main")
+            .await?
+            .context("the submodule is empty")?;
+        let text = format!(
+            "[submodule \"below\"]\n\tpath = below\n\turl = {}\n",
+            submodule.url
+        );
+        let script = format!(
+            "commit refs/heads/{branch}\ncommitter Axon <axon@example.com> 1700000002 +0000\ndata 9\nsubmodule\n\
+             from refs/heads/main^0\nM 160000 {commit} below\nM 100644 inline .gitmodules\ndata {}\n{text}\n",
+            text.len()
+        );
+        git(Some(&self.path), &["fast-import", "--quiet"], &script).await?;
+        Ok(())
     }
 
     /// The repository as a `file://` URL, for planes on this machine.
@@ -221,12 +270,21 @@ async fn git(repository: Option<&Path>, arguments: &[&str], input: &str) -> anyh
     Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
+/// What an App asks a token for.
+#[derive(Default, serde::Deserialize)]
+struct TokenRequest {
+    repositories: Vec<String>,
+}
+
 struct Bridge {
     root: PathBuf,
     tokens: Tokens,
 }
 
 async fn serve(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    if request.uri().path().ends_with(TOKEN_PATH) {
+        return bridge.make_token(request).await;
+    }
     if !bridge.admits(request.uri().path(), request.headers()) {
         let mut response = Response::new(Body::from("authentication required\n"));
         *response.status_mut() = StatusCode::UNAUTHORIZED;
@@ -244,12 +302,55 @@ async fn serve(State(bridge): State<Arc<Bridge>>, request: Request) -> Response 
 }
 
 impl Bridge {
-    /// Whether the request shows the token that its repository asks for. The user's name is not
+    /// Gives an installation of an App a token for the one repository that it names. Who asks must
+    /// show what looks like a JSON Web Token.
+    async fn make_token(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let is_app = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
+            .is_some_and(|token| token.split('.').count() == 3);
+        let body = axum::body::to_bytes(body, MAX_BODY_BYTES)
+            .await
+            .unwrap_or_default();
+        let asked: TokenRequest = serde_json::from_slice(&body).unwrap_or_default();
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let count: usize = tokens.values().map(HashSet::len).sum();
+        let good_for = match asked.repositories.as_slice() {
+            [name] if is_app => tokens.get_mut(&format!("org/{name}.git")),
+            _ => None,
+        };
+        let (status, answer) = match good_for {
+            Some(good) => {
+                let token = format!("ghs_made-for-an-app-{count}");
+                good.insert(token.clone());
+                let expires = Timestamp::now() + SignedDuration::from_hours(1);
+                (
+                    StatusCode::CREATED,
+                    json!({"token": token, "expires_at": expires.to_string()}),
+                )
+            }
+            None => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({"message": "no such repository"}),
+            ),
+        };
+        let mut response = Response::new(Body::from(answer.to_string()));
+        *response.status_mut() = status;
+        response
+    }
+
+    /// Whether the request shows a token that its repository asks for. The user's name is not
     /// looked at, as the great forges do not either.
     fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
-        let repository = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let path = path.trim_start_matches('/');
+        let repository = path
+            .find(".git")
+            .and_then(|end| path.get(..end + 4))
+            .unwrap_or(path);
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(token) = tokens.get(repository) else {
+        let Some(good) = tokens.get(repository) else {
             return true;
         };
         headers
@@ -257,7 +358,7 @@ impl Bridge {
             .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
             .and_then(|encoded| base64::engine::general_purpose::STANDARD.decode(encoded).ok())
             .and_then(|decoded| String::from_utf8(decoded).ok())
-            .and_then(|pair| pair.split_once(':').map(|(_, password)| password == token))
+            .and_then(|pair| pair.split_once(':').map(|(_, password)| good.contains(password)))
             .unwrap_or(false)
     }
 

@@ -7,6 +7,7 @@ pub mod llm;
 pub mod mcp;
 pub mod plane;
 pub mod scenarios;
+pub mod ssh;
 pub mod suite;
 pub mod wait;
 pub mod world;

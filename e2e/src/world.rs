@@ -102,6 +102,14 @@ impl World {
             .await
     }
 
+    /// A repository of the scenario's own that asks for a token of a GitHub App.
+    pub async fn app_repository(&self, name: &str) -> anyhow::Result<Repository> {
+        self.shared
+            .git
+            .app_repository(&format!("{}-{name}", self.namespace))
+            .await
+    }
+
     /// A conversation with the scripted provider.
     pub fn converse(&self, name: &str, turns: Vec<Turn>) -> Arc<Conversation> {
         self.shared
