@@ -116,6 +116,24 @@ fn state<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerState> {
     container(pod, name)?.state.as_ref()
 }
 
+/// The ends of init containers, with their names.
+fn init_ends(pod: &Pod) -> impl Iterator<Item = (&str, &ContainerStateTerminated)> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_ref());
+    init.into_iter().flatten().filter_map(|container| {
+        let end = container.state.as_ref()?.terminated.as_ref()?;
+        Some((container.name.as_str(), end))
+    })
+}
+
+/// An init container of the user's that failed: the one that did first, since those that run beside
+/// others are ended, and with an exit code, when one has failed.
+fn failed_init_of_user(pod: &Pod) -> Option<(&str, &ContainerStateTerminated)> {
+    init_ends(pod)
+        .filter(|(name, end)| ![RUNNER, PREPARE].contains(name) && end.exit_code != 0)
+        .min_by_key(|(_, end)| end.finished_at.as_ref().map(|time| time.0))
+}
+
 /// Whether a process of the container was started. A terminated one counts unless the runtime says
 /// that it could not: when in doubt the agent may have worked, and must not be started again.
 fn was_started(pod: &Pod, state: &ContainerState) -> bool {
@@ -133,10 +151,7 @@ fn was_started(pod: &Pod, state: &ContainerState) -> bool {
         return false;
     }
     // When an init container fails, the kubelet may mark the others as terminated without a start.
-    let init_failed = [RUNNER, PREPARE]
-        .iter()
-        .filter_map(|name| self::terminated(pod, name))
-        .any(|init| init.exit_code != 0);
+    let init_failed = init_ends(pod).any(|(_, init)| init.exit_code != 0);
     !(init_failed && terminated.started_at.is_none())
 }
 
@@ -153,9 +168,10 @@ pub(crate) fn is_reachable(pod: &Pod) -> bool {
 }
 
 fn pending(pod: &Pod) -> Cause {
-    let waiting = [RUNNER, PREPARE, AGENT]
-        .into_iter()
-        .find_map(|name| blocked_container(pod, name));
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref());
+    let init = init.unwrap_or_default().iter().map(|status| status.name.as_str());
+    let waiting = init.chain([AGENT]).find_map(|name| blocked_container(pod, name));
     if let Some(cause) = waiting {
         return cause;
     }
@@ -218,6 +234,14 @@ fn failed_before_start(pod: &Pod) -> Progress {
         };
         let at = end.finished_at.as_ref().map(|time| time.0).or(deleted_at);
         let (cause, retry) = init_failure(name, end, disruption.is_some() || deleted_at.is_some());
+        return Progress::FailedBeforeStart { cause, at, retry };
+    }
+    if disruption.is_none()
+        && deleted_at.is_none()
+        && let Some((name, end)) = failed_init_of_user(pod)
+    {
+        let at = end.finished_at.as_ref().map(|time| time.0);
+        let (cause, retry) = init_failure(name, end, false);
         return Progress::FailedBeforeStart { cause, at, retry };
     }
     let status = pod.status.as_ref();
@@ -290,10 +314,10 @@ fn init_failure(name: &str, end: &ContainerStateTerminated, was_stopped: bool) -
         let retry = if lasting { Retry::Never } else { Retry::Allowed };
         return (Cause::new(outcome.reason, outcome.message), retry);
     }
-    let reason = if name == RUNNER {
-        "RunnerInstallFailed"
-    } else {
-        "PrepareFailed"
+    let reason = match name {
+        RUNNER => "RunnerInstallFailed",
+        PREPARE => "PrepareFailed",
+        _ => "InitContainerFailed",
     };
     let detail = match (said.trim(), end.reason.as_deref()) {
         ("", None | Some("Error")) => String::new(),

@@ -3,7 +3,7 @@
 use axon_api::Phase::{Failed, Pending};
 use serde_json::{Value, json};
 
-use crate::fixtures::{Scene, container_of, created_pod, mounts_of, run_description, task, told};
+use crate::fixtures::{Scene, at, container_of, created_pod, mounts_of, run_description, task, told};
 
 fn scene(overrides: Value) -> Scene {
     Scene::of(task(
@@ -193,4 +193,36 @@ fn every_container_keeps_to_the_restricted_standard_unless_the_user_says_otherwi
             .and_then(|capabilities| capabilities.drop.clone());
         assert_eq!(drop, Some(vec!["ALL".to_owned()]), "{}", container.name);
     }
+}
+
+fn init_status(name: &str, state: Value) -> Value {
+    json!({ "name": name, "image": "an/image:1", "imageID": "", "ready": false, "restartCount": 0, "state": state })
+}
+
+#[test]
+fn an_init_container_of_the_users_that_fails_is_named_and_tried_again() {
+    let stopped = json!({ "terminated": { "exitCode": 143, "finishedAt": at(8).to_string() } });
+    let failed = json!({ "terminated": { "exitCode": 3, "message": "no such table", "finishedAt": at(7).to_string() } });
+    let agent = json!({ "terminated": { "exitCode": 137, "reason": "ContainerStatusUnknown" } });
+    let status = json!({
+        "phase": "Failed",
+        "initContainerStatuses": [init_status("proxy", stopped), init_status("migrate", failed)],
+        "containerStatuses": [init_status("agent", agent)],
+    });
+    let scene = scene(json!({})).let_go().with_pod(&status);
+    let plan = scene.plan();
+    assert_eq!(told(&plan), (Pending, "RetryBackoff".to_owned()));
+    let message = plan.status.message.unwrap_or_default();
+    assert!(
+        message.contains("InitContainerFailed: init container `migrate` exited 3: no such table"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_image_of_the_users_that_cannot_be_pulled_is_named() {
+    let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": "not found" } });
+    let status = json!({ "phase": "Pending", "initContainerStatuses": [init_status("side", waiting)] });
+    let plan = scene(json!({})).let_go().with_pod(&status).plan();
+    assert_eq!(told(&plan), (Pending, "ImagePullFailed".to_owned()));
 }
