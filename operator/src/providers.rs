@@ -182,7 +182,7 @@ mod tests {
         applier
     }
 
-    fn secret(data: Value) -> (u16, Value) {
+    fn secret(data: &Value) -> (u16, Value) {
         let secret = json!({
             "metadata": { "name": "token", "namespace": "default", "uid": "s", "resourceVersion": "5" },
             "data": data,
@@ -215,7 +215,7 @@ mod tests {
             "message": "Secret `token` has the key `KEY`",
             "observedGeneration": 1, "lastTransitionTime": "2026-01-02T03:04:05Z",
         });
-        let (client, asked) = server(vec![secret(key_is_there), written(true, &found)]);
+        let (client, asked) = server(vec![secret(&key_is_there), written(true, &found)]);
         let applier = applier(client);
         assert_eq!(round(&applier, &key()).await, Next::Wait(None));
         assert_eq!(
@@ -238,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_provider_without_its_secret_or_key_is_not_ready() {
         let gone = failure(404, "NotFound", "secrets \"token\" not found");
-        for answer in [gone, secret(json!({})), secret(json!({ "KEY": "" }))] {
+        for answer in [gone, secret(&json!({})), secret(&json!({ "KEY": "" }))] {
             let (client, asked) = server(vec![answer, written(false, &condition("False"))]);
             assert_eq!(round(&applier(client), &key()).await, Next::Wait(None));
             let asked = asked.lock().expect("no panic");
@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_provider_that_has_changed_meanwhile_is_looked_at_again() {
         let conflict = failure(409, "Conflict", "the object has been modified");
-        let (client, _) = server(vec![secret(json!({})), conflict]);
+        let (client, _) = server(vec![secret(&json!({})), conflict]);
         assert_eq!(round(&applier(client), &key()).await, Next::Retry(CATCH_UP));
         let broken = failure(500, "InternalError", "etcdserver: request timed out");
         let (client, _) = server(vec![broken]);

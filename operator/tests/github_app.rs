@@ -232,9 +232,9 @@ async fn make_token(
         app_secret: "app".to_owned(),
         repository: format!("{url}/org/repo.git"),
     };
-    let applied = applier.apply(&task, &TaskStatus::default(), &step).await;
+    let result = applier.apply(&task, &TaskStatus::default(), &step).await;
     let asked = std::mem::take(&mut *asked.lock().expect("no panic"));
-    (applied, asked.into_iter().skip(1).collect())
+    (result, asked.into_iter().skip(1).collect())
 }
 
 /// The Secret with a token, of the Task with this UID.
