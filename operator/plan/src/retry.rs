@@ -25,13 +25,20 @@ const UNSTARTED: i32 = 4;
 /// What trying again cannot help, in the runner's words: someone has to change a spec, a Secret, a
 /// repository or an image. All else, such as a clone that failed, may be the network or the node.
 const LASTING: &[&str] = &[
+    "AgentConfigUnsupported",
+    "AgentNotFound",
     "AgentTypeUnsupported",
     "AuthenticationFailed",
+    "HostKeyChanged",
+    "HostKeyUnknown",
     "InvalidBranch",
     "InvalidFile",
+    "InvalidMcpServer",
     "InvalidRun",
+    "LfsMissing",
     "RefNotFound",
     "RepositoryNotFound",
+    "SkillNotFound",
 ];
 
 /// Whether an outcome of the preparation tells of what trying again cannot help.

@@ -237,11 +237,51 @@ fn the_fourth_failure_is_the_last() {
 
 #[test]
 fn what_a_person_has_to_correct_is_not_tried_again() {
-    for reason in ["RefNotFound", "AuthenticationFailed", "InvalidFile"] {
+    for reason in [
+        "RefNotFound",
+        "AuthenticationFailed",
+        "InvalidFile",
+        "HostKeyUnknown",
+        "SkillNotFound",
+    ] {
         let plan = let_go().with_pod(&failed_to_prepare(reason)).plan();
         assert_eq!(told(&plan), (Failed, reason.to_owned()));
         assert_eq!(condition(&plan, "Started"), "False");
     }
+}
+
+/// The status of a pod with a container of a user's own that came before the agent.
+fn with_own_container(state: &Value) -> Value {
+    container("Failed", "warm-up", state)
+}
+
+#[test]
+fn a_users_init_container_that_fails_or_cannot_be_pulled_is_named() {
+    let mut scene = let_go().with_pod(&with_own_container(&terminated(3, "Error", "")));
+    scene.now = 12;
+    let plan = scene.plan();
+    assert_eq!(told(&plan), (Pending, "RetryBackoff".to_owned()));
+    let message = plan.status.message.unwrap_or_default();
+    assert!(
+        message.contains("InitContainerFailed: init container `warm-up` exited 3"),
+        "{message}"
+    );
+    let pulls = waiting("warm-up", "ImagePullBackOff", "no such");
+    let plan = let_go().with_pod(&pulls).plan();
+    assert_eq!(told(&plan), (Pending, "ImagePullFailed".to_owned()));
+}
+
+#[test]
+fn a_sidecar_that_ends_beside_the_agent_does_not_matter() {
+    let mut status = running();
+    let sidecar = with_own_container(&terminated(3, "Error", ""));
+    status["initContainerStatuses"] = sidecar["initContainerStatuses"].clone();
+    let mut scene = let_go().with_pod(&status);
+    let beside = json!([{ "name": "warm-up", "restartPolicy": "Always" }]);
+    if let Some(spec) = &mut scene.pods[0].spec {
+        spec.init_containers = serde_json::from_value(beside).ok();
+    }
+    assert_eq!(told(&scene.plan()).0, Running);
 }
 
 #[test]
