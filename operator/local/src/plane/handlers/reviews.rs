@@ -10,26 +10,34 @@ use crate::plane::status::Failure;
 /// Answers a review; `None` when the path names none.
 pub(super) fn answer(target: &Target, call: &Call) -> Option<Result<Answer, Failure>> {
     let group = target.group.as_str();
-    let status = match (group, target.version.as_str(), target.plural.as_str()) {
-        ("authentication.k8s.io", "v1", "selfsubjectreviews") => json!({
-            "userInfo": { "username": owner(), "groups": ["system:authenticated"] },
-        }),
-        ("authorization.k8s.io", "v1", "selfsubjectaccessreviews") => json!({
-            "allowed": true,
-            "reason": "whoever reaches the embedded control plane is its owner",
-        }),
+    let (kind, status) = match (group, target.version.as_str(), target.plural.as_str()) {
+        ("authentication.k8s.io", "v1", "selfsubjectreviews") => (
+            "SelfSubjectReview",
+            json!({ "userInfo": { "username": owner(), "groups": ["system:authenticated"] } }),
+        ),
+        ("authorization.k8s.io", "v1", "selfsubjectaccessreviews") => (
+            "SelfSubjectAccessReview",
+            json!({
+                "allowed": true,
+                "reason": "whoever reaches the embedded control plane is its owner",
+            }),
+        ),
         _ => return None,
     };
     if call.method != http::Method::POST || target.name.is_some() {
         return Some(Err(Failure::method_not_allowed()));
     }
-    let Ok(mut review) = serde_json::from_slice::<Value>(&call.body) else {
-        return Some(Err(Failure::bad_request("the body is no JSON".to_owned())));
-    };
-    if !review.is_object() {
-        return Some(Err(Failure::bad_request("the body is no object".to_owned())));
-    }
-    review["status"] = status;
+    // What is asked does not matter, and kubectl asks in a form that is not read here (protobuf).
+    let review = json!({
+        "apiVersion": format!("{group}/{}", target.version),
+        "kind": kind,
+        "metadata": {},
+        "spec": serde_json::from_slice::<Value>(&call.body)
+            .ok()
+            .and_then(|asked| asked.get("spec").cloned())
+            .unwrap_or_else(|| json!({})),
+        "status": status,
+    });
     Some(Ok(Answer::Json(StatusCode::CREATED, review, Vec::new())))
 }
 
