@@ -98,17 +98,21 @@ async fn gets_its_configuration(world: &World, agent: &Type, offered: [&str; 2])
 /// A repository with a skill in it.
 async fn skills(world: &World) -> anyhow::Result<String> {
     let repository = world.repository("skills").await?;
+    make_skills(world, json!({"repo": repository.url})).await?;
+    Ok(repository.url.clone())
+}
+
+async fn make_skills(world: &World, workspace: Value) -> anyhow::Result<()> {
     let script = "set -e; mkdir -p skills/search\n\
         printf -- '---\\nname: search\\ndescription: SKILL-OF-A-REPOSITORY\\n---\\nSearch.\\n' > skills/search/SKILL.md\n\
         git add . && git -c user.name=A -c user.email=a@example.com commit -qm skill && git push -q origin HEAD:main";
     let task = world
         .run(
             "make-skills",
-            json!({"type": "shell", "prompt": script, "workspace": {"repo": repository.url}}),
+            json!({"type": "shell", "prompt": script, "workspace": workspace}),
         )
         .await?;
-    world.expect(&task, Phase::Succeeded).await?;
-    Ok(repository.url.clone())
+    world.expect(&task, Phase::Succeeded).await
 }
 
 async fn configure(world: &World, url: &str, skills: &str) -> anyhow::Result<()> {
@@ -267,6 +271,34 @@ pub(super) async fn a_script_finds_its_configuration_by_variables(world: &World)
         "the script found something else: {output}"
     );
     no_pod_has(world, &["t0ken-of-the-server"]).await
+}
+
+pub(super) async fn a_skill_of_a_private_repository_is_fetched_with_its_token(
+    world: &World,
+) -> anyhow::Result<()> {
+    let repository = world.private_repository("skills", "very-secret").await?;
+    world.secret("token", "GITHUB_TOKEN", "very-secret").await?;
+    let workspace = json!({"repo": repository.url, "secretRef": {"name": "token"}});
+    make_skills(world, workspace).await?;
+    let source = json!({"source": repository.url, "secretRef": {"name": "token"}});
+    config(world, "config", json!({"skills": [source]})).await?;
+    let spec = json!({
+        "type": "shell",
+        "prompt": "cd \"$AXON_PLUGIN_DIR\" && cat */skills/search/SKILL.md; env; ls -a \"$AXON_WORKSPACE_DIR/.axon/skills\"",
+        "agentConfigRef": {"name": "config"},
+    });
+    let task = world.run("with-skill", spec).await?;
+    world.expect(&task, Phase::Succeeded).await?;
+    let output = world.output(&task).await?;
+    ensure!(
+        output.contains("SKILL-OF-A-REPOSITORY"),
+        "the skill is not there: {output}"
+    );
+    ensure!(
+        !output.contains("very-secret"),
+        "the agent has the token of the skills: {output}"
+    );
+    no_pod_has(world, &["very-secret"]).await
 }
 
 pub(super) async fn a_skill_that_its_repository_lacks_fails_the_task(world: &World) -> anyhow::Result<()> {

@@ -131,6 +131,7 @@ scenarios! {
     Both Others agent_config::gemini_reaches_a_server_over_events;
     Both Others agent_config::opencode_reaches_a_server_over_events;
     Both Others agent_config::a_script_finds_its_configuration_by_variables;
+    Both Others agent_config::a_skill_of_a_private_repository_is_fetched_with_its_token;
     Both Others agent_config::a_skill_that_its_repository_lacks_fails_the_task;
     Both Others agent_config::a_transport_that_a_type_lacks_fails_the_task;
     Both Others agent_config::a_bad_agent_config_is_refused_and_its_field_is_named;
