@@ -178,6 +178,9 @@ impl World {
             self.keep_end(pod);
         }
         let owners = self.pods.on(event);
+        for uid in owners.iter().filter(|uid| !self.uids.contains_key(*uid)) {
+            self.holder_gone(uid);
+        }
         owners.iter().filter_map(|uid| self.wake_owner(uid)).collect()
     }
 

@@ -319,12 +319,29 @@ impl World {
         }
     }
 
-    /// The Lease of this name, when its holder is not known.
+    /// The Lease of this name, when its holder is not known and no pod of it can still work on the
+    /// branch.
     pub(crate) fn stray_lease(&self, name: &str) -> Option<LeaseSeen> {
         let lease = self.branches.lease(name)?;
-        (!self.uids.contains_key(&*lease.holder_uid)).then_some(lease)
+        let is_stray = !self.uids.contains_key(&*lease.holder_uid) && !self.may_run(&lease.holder_uid);
+        is_stray.then_some(lease)
     }
 
+    /// Whether a pod of the Task with this UID may run. One behind the start gate stays there when
+    /// its Task is gone.
+    fn may_run(&self, task_uid: &str) -> bool {
+        self.pods.of(task_uid).iter().any(|pod| {
+            let Ok(pod) = pod.unpack() else {
+                return true;
+            };
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
+            let is_gated = gates.is_some_and(|gates| !gates.is_empty());
+            !is_gated && !matches!(phase, Some("Succeeded" | "Failed"))
+        })
+    }
+
+    /// The Task with this UID is gone, or a pod of it.
     pub(super) fn holder_gone(&self, uid: &str) {
         for name in self.branches.held.get(uid).into_iter().flatten() {
             self.look_for_stray(name);

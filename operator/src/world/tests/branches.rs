@@ -232,6 +232,32 @@ fn the_lease_of_a_task_that_goes_is_swept() {
 }
 
 #[test]
+fn the_lease_of_a_task_that_goes_stays_while_its_pod_may_work_on_the_branch() {
+    let mut world = line();
+    world.begin_sweeping();
+    world.on_pod(Event::Apply(pod("p", "a-uid", "Running")));
+    world.on_task(Event::Delete(loose(&contender("a", 1, 10))));
+    assert_eq!(strays(&world), [""; 0]);
+    assert!(world.stray_lease(&lease_name()).is_none());
+    world.on_pod(Event::Delete(pod("p", "a-uid", "Running")));
+    assert_eq!(strays(&world), [lease_name()]);
+}
+
+#[test]
+fn a_pod_that_has_ended_or_is_behind_the_gate_keeps_no_branch() {
+    let mut gated = serde_json::to_value(pod("p", "a-uid", "Pending")).expect("JSON");
+    gated["spec"]["schedulingGates"] = json!([{ "name": labels::START_GATE }]);
+    let gated = serde_json::from_value(gated).expect("a pod");
+    for pod in [gated, pod("p", "a-uid", "Failed")] {
+        let mut world = line();
+        world.begin_sweeping();
+        world.on_pod(Event::Apply(pod));
+        world.on_task(Event::Delete(loose(&contender("a", 1, 10))));
+        assert_eq!(strays(&world), [lease_name()]);
+    }
+}
+
+#[test]
 fn a_task_made_anew_is_at_the_end_of_the_line_and_the_old_ones_lease_is_swept() {
     let mut world = line();
     world.begin_sweeping();
