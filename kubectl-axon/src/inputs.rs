@@ -27,7 +27,7 @@ pub(crate) async fn answer(context: &Context, args: &TaskArgs, dry_run: Option<D
         repository: args
             .workspace_repo
             .as_deref()
-            .map(|repo| repository(repo, global.local))
+            .map(|repo| repository("--workspace-repo", repo, global.local))
             .transpose()?,
         local: global.local,
         defaults: defaults(context, args.chosen(), dry_run).await?,
@@ -125,8 +125,8 @@ fn random_letters() -> String {
     name
 }
 
-/// `--workspace-repo` as a URL: a folder becomes one, on this machine.
-pub(crate) fn repository(text: &str, local: bool) -> Result<String> {
+/// A flag's repository as a URL: a folder becomes one, on this machine.
+pub(crate) fn repository(flag: &str, text: &str, local: bool) -> Result<String> {
     let is_folder = text == "."
         || text == ".."
         || text.starts_with("./")
@@ -137,15 +137,12 @@ pub(crate) fn repository(text: &str, local: bool) -> Result<String> {
     }
     if !local {
         return Err(Failure::new(format!(
-            "--workspace-repo {text} is a folder of this machine, which a cluster cannot see"
+            "{flag} {text} is a folder of this machine, which a cluster cannot see"
         ))
         .hint("name the repository's URL, or add --local"));
     }
-    let folder = std::fs::canonicalize(text).map_err(|error| {
-        Failure::new(format!(
-            "failed to open the folder `{text}` of --workspace-repo: {error}"
-        ))
-    })?;
+    let folder = std::fs::canonicalize(text)
+        .map_err(|error| Failure::new(format!("failed to open the folder `{text}` of {flag}: {error}")))?;
     let top = top_level(&folder).ok_or_else(|| {
         Failure::new(format!(
             "the folder `{}` is in no git repository",
@@ -208,15 +205,15 @@ mod tests {
         let inner = root.join("my repo").join("src");
         std::fs::create_dir_all(root.join("my repo").join(".git")).expect("made");
         std::fs::create_dir_all(&inner).expect("made");
-        let url = repository(inner.to_str().expect("UTF-8"), true).expect("a repository");
+        let url = repository("--repo", inner.to_str().expect("UTF-8"), true).expect("a repository");
         assert_eq!(url, format!("file://{}/my%20repo", root.display()));
     }
 
     #[test]
     fn a_folder_is_for_this_machine_only() {
-        assert!(repository(".", false).is_err());
+        assert!(repository("--repo", ".", false).is_err());
         assert_eq!(
-            repository("https://github.com/a/b", false).as_deref(),
+            repository("--repo", "https://github.com/a/b", false).as_deref(),
             Ok("https://github.com/a/b")
         );
     }

@@ -1,6 +1,9 @@
 //! Which fields the kinds have, read from their definitions: finds a misspelled field before
 //! anything is sent.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use axon_api::crd;
 use serde_json::Value;
 
@@ -34,17 +37,7 @@ pub(crate) fn check(kind: Kind, object: &Value) -> Result<(), UnknownField> {
         Kind::Secret => return known(object, SECRET_FIELDS.iter().copied(), ""),
         _ => kind.plural(),
     };
-    let definition = crd::all()
-        .into_iter()
-        .find(|definition| definition.spec.names.plural == plural);
-    let Some(schema) = definition
-        .and_then(|definition| serde_json::to_value(definition).ok())
-        .and_then(|definition| {
-            definition
-                .pointer("/spec/versions/0/schema/openAPIV3Schema")
-                .cloned()
-        })
-    else {
+    let Some(schema) = schemas().get(plural) else {
         return Ok(());
     };
     let own = schema["properties"]
@@ -57,6 +50,24 @@ pub(crate) fn check(kind: Kind, object: &Value) -> Result<(), UnknownField> {
         descend(&object[field], &schema["properties"][field], field)?;
     }
     Ok(())
+}
+
+/// The schema of each kind by its plural. They are made once: a manifest may have many objects.
+fn schemas() -> &'static BTreeMap<String, Value> {
+    static SCHEMAS: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        crd::all()
+            .into_iter()
+            .filter_map(|definition| {
+                let plural = definition.spec.names.plural.clone();
+                let schema = serde_json::to_value(definition)
+                    .ok()?
+                    .pointer("/spec/versions/0/schema/openAPIV3Schema")?
+                    .clone();
+                Some((plural, schema))
+            })
+            .collect()
+    })
 }
 
 fn descend(value: &Value, schema: &Value, path: &str) -> Result<(), UnknownField> {

@@ -13,7 +13,6 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::Context;
-use crate::cluster;
 use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::resources::Kind;
@@ -21,6 +20,7 @@ use crate::run_objects::Wanted;
 use crate::schema;
 use crate::verbs::run;
 use crate::writing::{self, About, DryRun, WriteArgs};
+use crate::{cluster, inputs};
 
 /// Create a workspace, agent config, provider, pipeline, or a namespace's defaults
 #[derive(Args)]
@@ -62,10 +62,17 @@ type ReadValue<'a> = &'a dyn Fn(&str, &str) -> Result<String>;
 
 /// Creates the object with what it needs, and says so.
 pub(crate) fn create(context: &Context, args: &CreateArgs) -> Result<Exit> {
-    let read: ReadValue<'_> = &crate::inputs::text_or_file;
+    let read: ReadValue<'_> = &inputs::text_or_file;
     cluster::block_on(async {
         let (kind, wanted, write) = match &args.kind {
-            CreateKind::Workspace(args) => (Kind::Workspace, workspace::objects(args, read)?, &args.write),
+            CreateKind::Workspace(args) => {
+                let repo = inputs::repository("--repo", &args.repo, context.global.local)?;
+                (
+                    Kind::Workspace,
+                    workspace::objects(args, repo, read)?,
+                    &args.write,
+                )
+            }
             CreateKind::AgentConfig(args) => {
                 (Kind::AgentConfig, agent_config::objects(args, read)?, &args.write)
             }

@@ -152,7 +152,7 @@ pub(super) async fn inputs(context: &Context, args: &TaskPipelineArgs) -> Result
         repository: args
             .repo
             .as_deref()
-            .map(|repo| inputs::repository(repo, context.global.local))
+            .map(|repo| inputs::repository("--repo", repo, context.global.local))
             .transpose()?,
         defaults: inputs::defaults(context, args.chosen(), args.write.dry_run).await?,
     })

@@ -109,7 +109,7 @@ fn a_token_becomes_the_secret_of_the_workspace() {
         depth: Some(1),
         ..Default::default()
     };
-    let objects = specs(workspace::objects(&args, &read));
+    let objects = specs(workspace::objects(&args, args.repo.clone(), &read));
     assert_eq!(objects[0]["metadata"]["name"], "w-credentials");
     // `text of token` in base64.
     assert_eq!(
@@ -138,10 +138,10 @@ fn a_setup_command_in_brackets_needs_no_shell() {
         ..Default::default()
     };
     assert_eq!(
-        last_spec(workspace::objects(&args(r#"["npm","ci"]"#), &read))["setupCommand"],
+        last_spec(workspace::objects(&args(r#"["npm","ci"]"#), "r".into(), &read))["setupCommand"],
         json!(["npm", "ci"])
     );
-    assert!(problem(workspace::objects(&args("[1]"), &read)).contains("no JSON list of strings"));
+    assert!(problem(workspace::objects(&args("[1]"), "r".into(), &read)).contains("no JSON list of strings"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) struct WorkspaceArgs {
     #[arg(value_name = "NAME")]
     pub(super) name: String,
 
-    /// URL of the repository
+    /// URL of the repository; with --local also a folder, `.` for the one you are in
     #[arg(long, value_name = "URL", required = true)]
     pub(super) repo: String,
 
@@ -135,7 +135,8 @@ pub(super) struct WorkspaceArgs {
     pub(super) write: WriteArgs,
 }
 
-pub(super) fn objects(args: &WorkspaceArgs, read: ReadValue<'_>) -> Result<Vec<Wanted>> {
+/// `repo` is `--repo` as a URL.
+pub(super) fn objects(args: &WorkspaceArgs, repo: String, read: ReadValue<'_>) -> Result<Vec<Wanted>> {
     check_name("workspace", &args.name)?;
     let mut wanted = Vec::new();
     let values = credential(args, read)?;
@@ -148,7 +149,7 @@ pub(super) fn objects(args: &WorkspaceArgs, read: ReadValue<'_>) -> Result<Vec<W
         None => reference(args.secret.as_ref()),
     };
     let spec = WorkspaceSpec {
-        repo: args.repo.clone(),
+        repo,
         ref_: args.git_ref.clone(),
         commit: args.commit.clone(),
         secret_ref,
