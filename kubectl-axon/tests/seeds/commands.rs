@@ -18,6 +18,7 @@ workspace:
 
 /// Files that commands read.
 const FILES: &[(&str, &str)] = &[
+    ("empty.yaml", "{}\n"),
     ("AGENTS.md", "# Rules\n"),
     (
         "skills/deploy.md",
@@ -218,4 +219,37 @@ fn every_verb_and_flag_is_there() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_commands_of_the_migration_page_run() {
+    let home = Home::new();
+    for (seed, folder) in [
+        ("2-axon-late", "axon"),
+        ("3-agent-operator", "agent-operator"),
+        ("4-xonovex-agent-operator", "xonovex"),
+        ("5-kelos", "kelos"),
+    ] {
+        for (line, class) in table::of(seed) {
+            if matches!(class, Class::Manifest(_)) {
+                home.write(&format!("{folder}/{line}.yaml"), &block(seed, line));
+            }
+        }
+    }
+    let path = format!("{}/../docs/migration.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(path).expect("the page");
+    let mut proven = 0;
+    for block in blocks::extract(&page) {
+        for line in block
+            .text
+            .lines()
+            .filter(|line| line.starts_with("kubectl axon convert "))
+        {
+            let line = line.replacen("kubectl axon", "axon", 1);
+            let (code, _, stderr) = parts(&tools::shell(home.path(), &line));
+            assert!([0, 13].contains(&code), "{line}: {stderr}");
+            proven += 1;
+        }
+    }
+    assert!(proven >= 4, "the page shows {proven} commands");
 }

@@ -2,14 +2,14 @@
 
 use axon_local::directory::Directory;
 use axon_local::plane::Plane;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::table::{self, Class, Promise};
 use super::worlds::{World, block, with_fragment};
 use super::{blocks, plans, tools};
 
 /// The path to which an object of a kind is posted.
-fn path_of(object: &Value) -> String {
+fn path_of(object: &Value, namespace: &str) -> String {
     let kind = object["kind"].as_str().expect("a kind");
     let plural = axon_api::crd::all()
         .into_iter()
@@ -17,38 +17,46 @@ fn path_of(object: &Value) -> String {
         .map(|definition| definition.spec.names.plural);
     match (object["apiVersion"].as_str(), plural) {
         (Some("axon.io/v1alpha1"), Some(plural)) => {
-            format!("/apis/axon.io/v1alpha1/namespaces/default/{plural}?fieldValidation=Strict")
+            format!("/apis/axon.io/v1alpha1/namespaces/{namespace}/{plural}?fieldValidation=Strict")
         }
         _ => panic!("{kind} is not of axon.io"),
     }
 }
 
-/// Creates the objects in a plane of their own, which checks them as a server does.
-async fn create(objects: &[Value]) -> Result<(), String> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let plane = Plane::open(&Directory::new(folder.path())).expect("a plane");
-    let client = plane.client();
+/// Creates the objects in a namespace of their own in a plane, which checks them as a server does.
+async fn create(client: &kube::Client, namespace: &str, objects: &[Value]) -> Result<(), String> {
+    let home = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+    post(client, "/api/v1/namespaces", &home).await?;
     for object in objects {
         let mut object = object.clone();
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("namespace");
         }
-        let request = http::Request::post(path_of(&object))
-            .header("Content-Type", "application/json")
-            .body(object.to_string().into_bytes())
-            .expect("a request");
-        let created: Result<Value, _> = client.request(request).await;
-        created.map_err(|error| format!("{error}\n{object:#}"))?;
+        post(client, &path_of(&object, namespace), &object).await?;
     }
     Ok(())
 }
 
-async fn prove(others: &World, yaml: &str, exit: i32, promises: &[Promise]) -> Result<(), String> {
+async fn post(client: &kube::Client, path: &str, object: &Value) -> Result<(), String> {
+    let request = http::Request::post(path)
+        .header("Content-Type", "application/json")
+        .body(object.to_string().into_bytes())
+        .expect("a request");
+    let created: Result<Value, _> = client.request(request).await;
+    created.map(drop).map_err(|error| format!("{error}\n{object:#}"))
+}
+
+async fn prove(
+    client: &kube::Client,
+    namespace: &str,
+    others: &World,
+    (yaml, exit, promises): (&str, i32, &[Promise]),
+) -> Result<(), String> {
     let (code, objects, said) = tools::convert(yaml);
     if code != exit || objects.is_empty() {
         return Err(format!("convert ends with {code}: {said}"));
     }
-    create(&objects).await?;
+    create(client, namespace, &objects).await?;
     if promises.is_empty() {
         return Err("nothing is promised".to_owned());
     }
@@ -62,6 +70,9 @@ async fn prove(others: &World, yaml: &str, exit: i32, promises: &[Promise]) -> R
 async fn every_manifest_applies_and_is_planned_as_its_readme_says() {
     let mut proven = 0;
     let mut failures = Vec::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let plane = Plane::open(&Directory::new(folder.path())).expect("a plane");
+    let client = plane.client();
     for seed in blocks::SEEDS {
         let table = table::of(seed);
         let others = World::of(seed);
@@ -77,7 +88,14 @@ async fn every_manifest_applies_and_is_planned_as_its_readme_says() {
                 }
                 _ => continue,
             };
-            match prove(&others, &yaml, exit, promises).await {
+            match prove(
+                &client,
+                &format!("l{line}-{seed}"),
+                &others,
+                (&yaml, exit, promises),
+            )
+            .await
+            {
                 Ok(()) => proven += 1,
                 Err(why) => failures.push(format!("{seed}:{line}: {why}")),
             }
