@@ -35,6 +35,10 @@ const SECRET_DIR: &str = "AXON_SECRET_DIR_";
 /// Linux refuses to start a program with a longer variable.
 const MAX_VARIABLE: usize = 120 * 1024;
 
+/// Such a Secret has settings beside keys, and a branch may be called like the value of one
+/// (`production`). Shorter values are taken for settings.
+const SHORTEST_SECRET: usize = 12;
+
 /// Longer names are no names of files.
 const MAX_NAME: usize = 128;
 
@@ -144,13 +148,14 @@ pub(crate) fn hide_secret_directories(environment: &mut Environment) {
     environment.retain(|name| !name.starts_with(SECRET_DIR) && !name.starts_with(&twin));
 }
 
-/// The values of all mounted Secrets, to keep them out of what the runner says.
+/// The values of all mounted Secrets that can be secret, to keep them out of what the runner says.
 pub(crate) fn secret_values(environment: &Environment) -> Vec<String> {
     environment
         .iter()
         .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with(SECRET_DIR)))
         .filter_map(|(_, directory)| mcp::read_secret(Path::new(directory)).ok())
         .flat_map(std::collections::BTreeMap::into_values)
+        .filter(|value| value.len() >= SHORTEST_SECRET)
         .collect()
 }
 
@@ -236,10 +241,11 @@ mod tests {
     #[test]
     fn where_the_secrets_are_is_hidden() {
         let (root, mut environment) = environment();
-        fs::write(root.path().join("KEY"), "a-secret").expect("written");
+        fs::write(root.path().join("KEY"), "a-long-secret").expect("written");
+        fs::write(root.path().join("MODE"), "production").expect("written");
         environment.set("AXON_SECRET_DIR_3", root.path());
         environment.set("KELOS_SECRET_DIR_3", root.path());
-        assert_eq!(secret_values(&environment), ["a-secret"]);
+        assert_eq!(secret_values(&environment), ["a-long-secret"]);
         hide_secret_directories(&mut environment);
         assert_eq!(environment.iter().count(), 1);
     }
