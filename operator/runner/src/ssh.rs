@@ -169,7 +169,7 @@ fn has_passphrase(key: &str) -> bool {
         .is_some_and(|cipher| cipher != b"\0\0\0\x04none")
 }
 
-/// A file of ssh_config(5). Of each option the first value counts, but for `IdentityFile`, of which
+/// A file of `ssh_config(5)`. Of each option the first value counts, but for `IdentityFile`, of which
 /// all do: `none` takes the place of the keys in the user's home.
 fn configuration(hosts: &[String], key: &Path, known_hosts: &Path) -> String {
     let mut text = String::new();
@@ -187,7 +187,7 @@ fn configuration(hosts: &[String], key: &Path, known_hosts: &Path) -> String {
     text
 }
 
-/// A path as ssh_config(5) takes it: quoted, with the tokens and variables in it meant as they are.
+/// A path as `ssh_config(5)` takes it: quoted, with the tokens and variables in it meant as they are.
 fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy().replace('%', "%%");
     format!("\"{text}\"")

@@ -110,7 +110,9 @@ mod tests {
 
     fn ring(pieces: &[&[u8]]) -> String {
         let mut ring = Ring::default();
-        pieces.iter().for_each(|piece| ring.feed(piece));
+        for piece in pieces {
+            ring.feed(piece);
+        }
         ring.text()
     }
 

@@ -34,6 +34,9 @@ pub(crate) use worktree::Occupation;
 use remote::{Remote, Start};
 use store::{Doing, Store};
 
+/// More directories are not set aside: whoever has so many left looks after none.
+const MOST_ASIDE: u32 = 1000;
+
 /// Where this much cannot be written, the disk is full.
 const PROBE: usize = 4096;
 
@@ -227,7 +230,7 @@ fn set_aside(path: &Path) -> Result<(), Failure> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let aside = (1_u32..)
+    let aside = (1..MOST_ASIDE)
         .map(|number| path.with_file_name(format!("{name}.left-{number}")))
         .find(|candidate| fs::symlink_metadata(candidate).is_err());
     let Some(aside) = aside else {

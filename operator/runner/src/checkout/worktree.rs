@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -30,6 +30,8 @@ use crate::say;
 
 /// How often a lock that another run holds is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long a run waits for the lock of its own worktree.
+const MOMENT: Duration = Duration::from_secs(2);
 /// How long a worktree is kept whose run has not succeeded, or was never heard of again.
 const KEPT: Duration = Duration::from_hours(24);
 
@@ -93,9 +95,16 @@ impl Occupation {
                 error,
             )
         };
-        let file = open_lock(&path).map_err(|error| failed(&error))?;
-        let lock =
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| failed(&errno.into()))?;
+        // Another run looks for a moment whether the worktree is held.
+        let until = Instant::now() + MOMENT;
+        let lock = loop {
+            let file = open_lock(&path).map_err(|error| failed(&error))?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => break lock,
+                Err((_, Errno::EWOULDBLOCK)) if Instant::now() < until => thread::sleep(AGAIN),
+                Err((_, errno)) => return Err(failed(&errno.into())),
+            }
+        };
         let mut occupation = Self(lock);
         occupation.note(Stage::Running);
         Ok(occupation)
@@ -346,7 +355,8 @@ fn free_branch(layout: &Layout, branch: &str) -> Result<(), Failure> {
 
 /// Whether a run holds the lock of its worktree.
 fn is_held(marker: &Path) -> bool {
-    match File::open(marker) {
+    // Network file systems lock for oneself only what is open for writing.
+    match OpenOptions::new().read(true).write(true).open(marker) {
         Ok(file) => Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }

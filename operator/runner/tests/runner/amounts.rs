@@ -95,7 +95,7 @@ fn a_partial_clone_fetches_what_is_missing_when_the_agent_needs_it() {
         &["config", "uploadpack.allowAnySHA1InWant", "true"],
     );
     let mut description = on(&place, |checkout| {
-        checkout.clone.filter = Some("blob:none".into())
+        checkout.clone.filter = Some("blob:none".into());
     });
     prepared(&place, &description);
     let missing = git(

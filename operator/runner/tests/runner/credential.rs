@@ -145,3 +145,28 @@ fn the_agents_git_asks_the_helper_too() {
         "the token stands in a configuration"
     );
 }
+
+#[test]
+fn a_token_that_is_refreshed_while_the_agent_runs_is_the_one_of_the_next_push() {
+    let mut place = Place::new();
+    let (origin, credentials) = strict_server();
+    let token = place.path("home/token");
+    fs::write(&token, "the-first-token").expect("written");
+    place.set("AXON_GITHUB_TOKEN_FILE", &token);
+    let push = format!("git push -q {origin}/a/b.git HEAD");
+    let mut description = place.script_on_remote(format!(
+        "git init -q; git commit -q --allow-empty -m one; {push}; echo the-second-token >\"$AXON_GITHUB_TOKEN_FILE\"; {push}"
+    ));
+    description.checkout.as_mut().expect("a checkout").repo = format!("{origin}/a/b.git");
+    let finished = place.run(&description);
+    let sent: Vec<String> = credentials
+        .try_iter()
+        .map(|sent| String::from_utf8(STANDARD.decode(sent).expect("base64")).expect("text"))
+        .collect();
+    let position = |word: &str| sent.iter().position(|sent| sent.ends_with(word));
+    assert!(position("the-first-token").is_some(), "{sent:?} {finished:?}");
+    assert!(
+        position("the-first-token") < position("the-second-token"),
+        "{sent:?} {finished:?}"
+    );
+}

@@ -1,5 +1,7 @@
 //! The setup command, and the text that ends the log of a step.
 
+use std::fmt::Write as _;
+
 use axon_api::markers::{OUTPUTS_END, TEXT_END, TEXT_START};
 use axon_api::outcome::RunResult;
 use axon_api::run::RunDescription;
@@ -127,10 +129,10 @@ fn text_of(finished: &Finished) -> String {
         .decode(lines[start + 1..lines.len() - 1].concat())
         .expect("base64");
     let proof = finished.outcome().printed_text.as_ref().expect("a proof");
-    let digest: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut digest = String::new();
+    for byte in Sha256::digest(&bytes) {
+        let _ = write!(digest, "{byte:02x}");
+    }
     assert_eq!((proof.bytes, &proof.sha256), (bytes.len(), &digest));
     String::from_utf8(bytes).expect("text")
 }
