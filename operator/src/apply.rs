@@ -16,7 +16,7 @@ use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use self::patch::status_patch;
+use self::patch::status_patch_or_proof;
 use crate::failure::Answer;
 use crate::github_app::GitHub;
 use crate::key::Key;
@@ -206,9 +206,8 @@ impl Applier {
 
     async fn write_status(&self, task: &Task, status: &TaskStatus) -> Result<Applied, ApplyError> {
         let name = task.name_any();
-        let Some(patch) = status_patch(&task.metadata, task.status.as_ref(), status) else {
-            return Ok(Applied::Done);
-        };
+        // A plan that does not change the status and writes it wants to know that it is not stale.
+        let patch = status_patch_or_proof(&task.metadata, task.status.as_ref(), status);
         self.count("patch", "task");
         let tasks = self.api::<Loose<Task>>(task);
         match tasks

@@ -12,18 +12,39 @@ pub(crate) fn status_patch<S: Serialize>(
     before: Option<&S>,
     after: &S,
 ) -> Option<Value> {
+    let change = status_change(before, after)?;
+    Some(conditional(metadata, change))
+}
+
+/// Like [`status_patch`], and asks the server whether the object is still as it was observed when
+/// its status is not to be changed.
+pub(crate) fn status_patch_or_proof<S: Serialize>(
+    metadata: &ObjectMeta,
+    before: Option<&S>,
+    after: &S,
+) -> Value {
+    conditional(
+        metadata,
+        status_change(before, after).unwrap_or_else(|| json!({})),
+    )
+}
+
+fn status_change<S: Serialize>(before: Option<&S>, after: &S) -> Option<Value> {
     let before = before.map_or(Ok(Value::Null), serde_json::to_value);
     let (Ok(before), Ok(after)) = (before, serde_json::to_value(after)) else {
         return None;
     };
-    let change = merge_patch(&before, &after)?;
-    Some(json!({
+    merge_patch(&before, &after)
+}
+
+fn conditional(metadata: &ObjectMeta, status: Value) -> Value {
+    json!({
         "metadata": {
             "uid": metadata.uid,
             "resourceVersion": metadata.resource_version,
         },
-        "status": change,
-    }))
+        "status": status,
+    })
 }
 
 /// The merge patch (RFC 7396) that turns `before` into `after`; `None` when they are equal.
@@ -86,6 +107,11 @@ mod tests {
         };
         task.status = Some(status.clone());
         assert_eq!(status_patch(&task.metadata, task.status.as_ref(), &status), None);
+        task.metadata.resource_version = Some("7".to_owned());
+        assert_eq!(
+            status_patch_or_proof(&task.metadata, task.status.as_ref(), &status),
+            json!({ "metadata": { "uid": null, "resourceVersion": "7" }, "status": {} })
+        );
     }
 
     #[test]
