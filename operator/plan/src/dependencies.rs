@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::observed::{DependencyTask, Observed};
 use crate::requirements::{Blocked, forever, namespace, waiting};
 use crate::results;
-use crate::template;
+use crate::template::{self, TemplateError};
 
 /// How many Tasks [`find_cycle`] looks at before it takes a circle for not there.
 const MAX_VISITED: usize = 100_000;
@@ -118,6 +118,10 @@ pub(crate) fn check(observed: &Observed<'_>) -> Result<(), Blocked> {
             ),
         ));
     }
+    if !task.spec.depends_on.is_empty() {
+        // A mistake that can be seen at once is not told only when all have succeeded.
+        template::parse(&task.spec.prompt).map_err(|error| invalid_template(&error))?;
+    }
     let mut unfinished = None;
     for name in &task.spec.depends_on {
         if is_recorded(task.status.as_ref(), name) {
@@ -164,12 +168,14 @@ pub(crate) fn prompt<'a>(observed: &'a Observed<'_>) -> Result<Cow<'a, str>, Blo
     }
     template::render(&spec.prompt, &data(observed))
         .map(Cow::Owned)
-        .map_err(|error| {
-            forever(
-                "PromptTemplateInvalid",
-                format!("the prompt cannot be rendered: {error}"),
-            )
-        })
+        .map_err(|error| invalid_template(&error))
+}
+
+fn invalid_template(error: &TemplateError) -> Blocked {
+    forever(
+        "PromptTemplateInvalid",
+        format!("the prompt cannot be rendered: {error}"),
+    )
 }
 
 /// What a prompt may use: `.Deps`, by the names of the Tasks.

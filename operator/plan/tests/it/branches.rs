@@ -31,17 +31,17 @@ fn lease(holder_uid: &str) -> LeaseSeen {
     }
 }
 
-fn seen(holder_uid: &str, place: usize) -> Option<BranchSeen> {
-    Some(BranchSeen {
+fn seen(holder_uid: &str, place: usize) -> BranchSeen {
+    BranchSeen {
         lease: Some(lease(holder_uid)),
         place,
         behind: (place > 0).then(|| "dev/before".to_owned()),
-    })
+    }
 }
 
 /// The Task holds its branch.
 fn hold(scene: &mut Scene) {
-    scene.branch = seen("task-uid", 0);
+    scene.branch = Some(seen("task-uid", 0));
     scene.held_branches = vec![lease("task-uid")];
 }
 
@@ -79,15 +79,15 @@ fn a_free_branch_is_taken_just_before_the_job() {
 fn a_held_branch_makes_the_task_wait_and_tells_who_holds_it_and_the_place() {
     for (branch, says) in [
         (
-            seen("other", 0),
+            Some(seen("other", 0)),
             "waits for branch `fix` of `github.com/o/r`, which Task `dev/other` holds",
         ),
         (
-            seen("other", 1),
+            Some(seen("other", 1)),
             "waits for branch `fix` of `github.com/o/r`, which Task `dev/other` holds; 1 Task comes before this one",
         ),
         (
-            seen("other", 3),
+            Some(seen("other", 3)),
             "waits for branch `fix` of `github.com/o/r`, which Task `dev/other` holds; 3 Tasks come before this one",
         ),
         (
@@ -125,7 +125,7 @@ fn a_held_branch_makes_the_task_wait_and_tells_who_holds_it_and_the_place() {
 #[test]
 fn a_lease_without_a_holder_is_taken_at_its_version() {
     let mut scene = on_branch();
-    scene.branch = seen("", 0);
+    scene.branch = Some(seen("", 0));
     let lease = taken(&scene.plan());
     assert_eq!(lease.metadata.resource_version.as_deref(), Some("7"));
 }
@@ -139,7 +139,7 @@ fn a_branch_taken_before_a_crash_is_taken_once_more() {
     assert_eq!(taken(&plan).metadata.resource_version.as_deref(), Some("7"));
     scene.jobs = vec![job(&names::job("fix-bug", "task-uid", 1), "job-1")];
     assert_eq!(steps(&scene.plan()), ["TakeBranch", "WriteStatus"]);
-    scene.branch = seen("other", 0);
+    scene.branch = Some(seen("other", 0));
     scene.held_branches.clear();
     assert_eq!(told(&scene.plan()), (Waiting, "BranchLocked".to_owned()));
 }
@@ -268,7 +268,7 @@ fn a_retry_keeps_the_branch() {
     scene.held_branches.clear();
     scene.branch = Some(BranchSeen::default());
     assert_eq!(steps(&scene.plan()), ["TakeBranch", "CreateJob", "WriteStatus"]);
-    scene.branch = seen("other", 0);
+    scene.branch = Some(seen("other", 0));
     assert_eq!(told(&scene.plan()), (Waiting, "BranchLocked".to_owned()));
 }
 

@@ -177,15 +177,8 @@ fn a_chain_on_one_branch_survives_a_crash_after_every_step() {
         let mut crowd = crowd();
         for round in 0..400 {
             let task = round % TASKS;
-            crowd.reconcile(
-                task,
-                Lag::default(),
-                if (round / TASKS) % 3 == 0 {
-                    steps
-                } else {
-                    usize::MAX
-                },
-            );
+            let dies = (round / TASKS).is_multiple_of(3);
+            crowd.reconcile(task, Lag::default(), if dies { steps } else { usize::MAX });
             crowd.control_jobs();
             let fate = if round % 2 == 0 {
                 Fate::StartsAgent

@@ -93,7 +93,6 @@ fn a_template_that_cannot_be_rendered_ends_the_task_with_the_place() {
             "{{index .Deps \"second\" \"Results\" \"branch\"}}",
             "there is no `second`",
         ),
-        ("{{if}}", "a value is missing"),
     ] {
         let mut scene = dependent(text, &["first"]);
         scene.dependencies = vec![dependency("first", Some(Phase::Running))];
@@ -109,6 +108,18 @@ fn a_template_that_cannot_be_rendered_ends_the_task_with_the_place() {
         assert!(message.contains(says), "{message}");
         assert_eq!(steps(&plan), ["WriteStatus"]);
     }
+}
+
+#[test]
+fn a_template_that_is_not_well_formed_is_told_before_anything_is_waited_for() {
+    let mut scene = dependent("a {{if}}", &["first"]);
+    scene.dependencies = vec![gone("first")];
+    let plan = scene.plan();
+    assert_eq!(told(&plan), (Failed, "PromptTemplateInvalid".to_owned()));
+    assert_eq!(
+        plan.status.message.as_deref(),
+        Some("the prompt cannot be rendered: line 1, column 7: a value is missing here")
+    );
 }
 
 #[test]

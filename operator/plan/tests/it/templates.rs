@@ -1,20 +1,20 @@
 //! Templates give what Go gives, and whatever they are, they end.
 
+use std::sync::LazyLock;
+
 use axon_plan::template::{MAX_OUTPUT_BYTES, Value, parse, render};
 use proptest::prelude::*;
 use serde_json::json;
 
 /// Templates with what Go 1.26 makes of them for the same data, with `missingkey=error`; `null`
 /// where it refuses.
-fn cases() -> Value {
-    serde_json::from_str(include_str!("templates.json")).expect("JSON")
-}
+static CASES: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("templates.json")).expect("JSON"));
 
 #[test]
 fn templates_give_what_go_gives() {
-    let cases = cases();
-    let data = &cases["data"];
-    for case in cases["cases"].as_array().expect("cases") {
+    let data = &CASES["data"];
+    for case in CASES["cases"].as_array().expect("cases") {
         let template = case["template"].as_str().expect("a template");
         let given = render(template, data);
         match case["output"].as_str() {
@@ -60,7 +60,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "line 1, column 3: a number cannot be compared with a string",
         ),
     ] {
-        let error = render(template, &cases()["data"]).expect_err(template);
+        let error = render(template, &CASES["data"]).expect_err(template);
         assert_eq!(error.to_string(), told, "{template}");
     }
 }
@@ -187,8 +187,7 @@ proptest! {
     #[test]
     fn no_template_is_too_much(pieces in prop::collection::vec(piece(), 0..40)) {
         let template = pieces.concat();
-        let cases = cases();
-        match render(&template, &cases["data"]) {
+        match render(&template, &CASES["data"]) {
             Ok(text) => prop_assert!(text.len() <= MAX_OUTPUT_BYTES),
             Err(error) => {
                 let lines = template.matches('\n').count() + 1;
