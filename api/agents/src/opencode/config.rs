@@ -255,6 +255,36 @@ mod tests {
     }
 
     #[test]
+    fn the_base_url_is_that_of_the_models_provider() {
+        let configured = |model: &str| {
+            let variables = [(BASE_URL, "http://h/p/"), (API_KEY, "k")];
+            let launch = testing::launch(&OpenCode, Some(model), None, &variables);
+            let text = testing::set(&launch, "OPENCODE_CONFIG_CONTENT").expect("set");
+            let config: Value = serde_json::from_str(text).expect("JSON");
+            (config["provider"].clone(), launch.unset)
+        };
+        for (model, provider, url) in [
+            ("claude-sonnet-4-5", "anthropic", "http://h/p/v1"),
+            ("openai/gpt-5.5", "openai", "http://h/p/v1"),
+            ("google/gemini-2.5-pro", "google", "http://h/p/v1beta"),
+        ] {
+            let (providers, unset) = configured(model);
+            assert_eq!(providers[provider]["options"]["baseURL"], url, "{model}");
+            assert_eq!(unset, [API_KEY], "{model}");
+        }
+        let (providers, unset) = configured("ours/coder");
+        assert_eq!(
+            providers["ours"],
+            value!({
+                "npm": "@ai-sdk/openai-compatible",
+                "options": {"baseURL": "http://h/p/v1", "apiKey": "{env:OPENCODE_API_KEY}"},
+                "models": {"coder": {}},
+            })
+        );
+        assert_eq!(unset, Vec::<String>::new());
+    }
+
+    #[test]
     fn the_users_folder_is_followed_below_the_home_only() {
         let setup = testing::full_setup();
         let inside = testing::set_up(&OpenCode, &[(FOLDER, "/home/agent/c")], &setup);
