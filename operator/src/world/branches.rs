@@ -307,6 +307,17 @@ impl World {
     }
 }
 
+#[cfg(test)]
+impl World {
+    /// All lines, by the name of the Lease.
+    pub(super) fn lines(&self) -> std::collections::BTreeMap<String, BTreeSet<Place>> {
+        let lines = self.branches.lines.iter();
+        lines
+            .map(|(name, line)| (name.to_string(), line.clone()))
+            .collect()
+    }
+}
+
 /// Leases of Tasks that are gone.
 impl World {
     /// From now on every Lease whose holder is not known is looked into: all that there is has been

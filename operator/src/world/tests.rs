@@ -358,4 +358,5 @@ fn a_pod_that_goes_before_its_end_is_not_kept() {
 }
 
 mod branches;
+mod lines;
 mod objects;
