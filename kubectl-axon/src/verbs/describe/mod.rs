@@ -100,11 +100,16 @@ async fn surroundings(cluster: &Cluster, task: &Task) -> Surroundings {
                 .into_iter()
                 .max_by_key(|pod| pod.creation_timestamp().map(|time| time.0))
         });
-    let job = task.status.as_ref().and_then(|status| status.job_uid.clone());
-    let pod_uid = pod.as_ref().and_then(ResourceExt::uid);
-    let mut all = Vec::new();
-    for uid in [Some(uid), job, pod_uid] {
-        all.extend(events(cluster, uid.as_deref()).await);
+    let mut all = events(cluster, Some(&uid)).await;
+    all.extend(events(cluster, pod.as_ref().and_then(ResourceExt::uid).as_deref()).await);
+    // A Job's name is made of the Task's UID, and its own may not be recorded yet.
+    if let Some(job) = task.status.as_ref().and_then(|status| status.job_name.as_ref()) {
+        let selector = format!("involvedObject.kind=Job,involvedObject.name={job}");
+        all.extend(events_of(cluster, &selector).await);
+    }
+    for claim in pod.iter().flat_map(why::claims) {
+        let selector = format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={claim}");
+        all.extend(events_of(cluster, &selector).await);
     }
     all.sort_by_key(page::last_seen);
     let tasks: Api<Task> = cluster.api();
@@ -124,9 +129,12 @@ async fn events(cluster: &Cluster, uid: Option<&str>) -> Vec<Event> {
     let Some(uid) = uid.filter(|uid| !uid.is_empty()) else {
         return Vec::new();
     };
+    events_of(cluster, &format!("involvedObject.uid={uid}")).await
+}
+
+async fn events_of(cluster: &Cluster, selector: &str) -> Vec<Event> {
     let api: Api<Event> = cluster.api();
-    let selector = format!("involvedObject.uid={uid}");
-    let Ok(found) = api.list(&ListParams::default().fields(&selector)).await else {
+    let Ok(found) = api.list(&ListParams::default().fields(selector)).await else {
         return Vec::new();
     };
     let mut events = found.items;

@@ -15,7 +15,7 @@ pub(super) struct Surroundings {
     pub(super) pod: Option<Pod>,
     /// The Tasks that it depends on and that could be read.
     pub(super) dependencies: Vec<Task>,
-    /// Of the Task, its Job and its pod, oldest first.
+    /// Of the Task, its Job, its pod and the pod's volume claims, oldest first.
     pub(super) events: Vec<Event>,
 }
 
@@ -62,11 +62,18 @@ fn because(message: &str) -> String {
     }
 }
 
-/// Whether the operator's reason only says that the Job is made and nothing is known yet.
+/// Whether what is seen of the pod and its events says more than the operator's reason.
 fn is_general(reason: Option<&str>) -> bool {
     matches!(
         reason,
-        None | Some("" | "JobCreated" | "PodLetGo" | "PodMissing" | "PodStarting" | "PreparingWorkspace")
+        None | Some(
+            "" | "JobCreated"
+                | "PodLetGo"
+                | "PodMissing"
+                | "PodStarting"
+                | "Unschedulable"
+                | "PreparingWorkspace"
+        )
     )
 }
 
@@ -75,7 +82,7 @@ fn obstacle(spec: &axon_api::TaskSpec, around: &Surroundings) -> Option<String> 
     let Some(pod) = &around.pod else {
         return no_pod(&around.events);
     };
-    let seen = unscheduled(pod)
+    let seen = unscheduled(pod, &around.events)
         .or_else(|| blocked_container(pod, spec.image.as_deref()))
         .or_else(|| unmounted(&around.events));
     Some(seen.unwrap_or_else(|| preparing(pod)))
@@ -109,7 +116,15 @@ fn no_pod(events: &[Event]) -> Option<String> {
     })
 }
 
-fn unscheduled(pod: &Pod) -> Option<String> {
+/// The volume claims of a pod.
+pub(super) fn claims(pod: &Pod) -> impl Iterator<Item = &str> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .map(|claim| claim.claim_name.as_str())
+}
+
+fn unscheduled(pod: &Pod, events: &[Event]) -> Option<String> {
     let condition = pod
         .status
         .as_ref()?
@@ -120,8 +135,10 @@ fn unscheduled(pod: &Pod) -> Option<String> {
     let message = one_line(condition.message.as_deref().unwrap_or_default());
     Some(match condition.reason.as_deref() {
         Some("SchedulingGated") => "its pod is there, and the operator has not let it go yet".to_owned(),
-        _ if message.contains("PersistentVolumeClaim") || message.contains("persistentvolumeclaim") => {
-            format!("the volume of its workspace is not there: {message}")
+        _ if message.to_lowercase().contains("persistentvolumeclaim") => {
+            let reasons = &["ProvisioningFailed", "FailedBinding"];
+            let why = last_event(events, "PersistentVolumeClaim", reasons).map_or(message, one_line);
+            format!("the volume of its workspace is not there: {why}")
         }
         _ if message.is_empty() => "no node takes its pod".to_owned(),
         _ => format!("no node takes its pod: {message}"),
@@ -301,7 +318,16 @@ mod tests {
             "metadata": {}, "involvedObject": {"kind": "Pod"}, "reason": "FailedMount",
             "message": "secret \"s\" not found",
         }]);
+        let unbound = json!([{
+            "metadata": {}, "involvedObject": {"kind": "PersistentVolumeClaim"},
+            "reason": "ProvisioningFailed", "message": "storageclass \"fast\" not found",
+        }]);
         for (pod, events, cause) in [
+            (
+                unscheduled("pod has unbound immediate PersistentVolumeClaims"),
+                unbound,
+                "the volume of its workspace is not there: storageclass \"fast\" not found",
+            ),
             (
                 waiting("ImagePullBackOff", "no such image"),
                 json!([]),
