@@ -4,6 +4,8 @@
 mod apply;
 mod observe;
 mod round;
+#[cfg(test)]
+mod tests;
 mod text;
 mod wakes;
 
