@@ -166,9 +166,14 @@ pub(crate) fn prompt<'a>(observed: &'a Observed<'_>) -> Result<Cow<'a, str>, Blo
     if spec.depends_on.is_empty() {
         return Ok(Cow::Borrowed(&spec.prompt));
     }
-    template::render(&spec.prompt, &data(observed))
-        .map(Cow::Owned)
-        .map_err(|error| invalid_template(&error))
+    let prompt = template::render(&spec.prompt, &data(observed)).map_err(|error| invalid_template(&error))?;
+    if prompt.trim().is_empty() {
+        return Err(forever(
+            "PromptTemplateInvalid",
+            "the prompt is empty once it is rendered".to_owned(),
+        ));
+    }
+    Ok(Cow::Owned(prompt))
 }
 
 fn invalid_template(error: &TemplateError) -> Blocked {

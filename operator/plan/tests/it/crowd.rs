@@ -31,7 +31,7 @@ pub(crate) struct Objects {
 }
 
 /// Whose view is how many changes old.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lag {
     pub(crate) task: usize,
     pub(crate) others: usize,
@@ -197,10 +197,32 @@ impl Crowd {
         let seen = scene.task.clone();
         let plan = scene.plan();
         self.check_steady(scene, &plan);
+        if lag == Lag::default() {
+            self.check_order(index, &plan);
+        }
         for step in plan.steps.iter().take(steps) {
             if !self.apply(index, &seen, &plan.status, step) {
                 return;
             }
+        }
+    }
+
+    /// Who takes a free branch with a fresh view is the first of those that contend for it.
+    fn check_order(&mut self, index: usize, plan: &Plan) {
+        let taken = plan.steps.iter().find_map(|step| match step {
+            Step::TakeBranch(lease) => Some(lease),
+            _ => None,
+        });
+        let taken = taken.filter(|lease| lease.metadata.resource_version.is_none());
+        let Some(wanted) = taken.and_then(|lease| lease.metadata.name.clone()) else {
+            return;
+        };
+        let own = rank(&self.objects.tasks[index]);
+        let others = self.objects.tasks.iter();
+        let mut contenders = others.filter(|other| lease_of(other).as_ref() == Some(&wanted));
+        if let Some(before) = contenders.find(|other| contends(other, None) && rank(other) < own) {
+            let problem = format!("{} came before {}", name(before), own.2);
+            self.problems.push(problem);
         }
     }
 

@@ -93,6 +93,10 @@ fn a_template_that_cannot_be_rendered_ends_the_task_with_the_place() {
             "{{index .Deps \"second\" \"Results\" \"branch\"}}",
             "there is no `second`",
         ),
+        (
+            "{{with index .Deps.first.Results \"pr\"}}see {{.}}{{end}}",
+            "the prompt is empty",
+        ),
     ] {
         let mut scene = dependent(text, &["first"]);
         scene.dependencies = vec![dependency("first", Some(Phase::Running))];
