@@ -7,6 +7,7 @@
 
 mod additions;
 mod explain;
+mod occupation;
 mod plain;
 mod remote;
 mod store;
@@ -28,8 +29,8 @@ use crate::{files, say};
 
 pub(crate) use additions::LFS_SETTINGS;
 pub(crate) use explain::fingerprint;
+pub(crate) use occupation::Occupation;
 pub(crate) use remote::is_commit;
-pub(crate) use worktree::Occupation;
 
 use remote::{Remote, Start};
 use store::{Doing, Store};
