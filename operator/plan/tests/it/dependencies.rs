@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axon_api::Phase::{self, Failed, Pending, Succeeded, Waiting};
+use axon_api::outcome::{Outcome, RunResult};
 use axon_api::run::RunDescription;
 use axon_api::{Task, variables};
 use axon_plan::dependencies::{find_cycle, open};
@@ -10,7 +11,7 @@ use axon_plan::{Dependency, DependencyTask, Plan, Step};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixtures::{Scene, steps, task, told};
+use crate::fixtures::{Scene, ended, steps, task, told};
 
 fn dependent(prompt: &str, names: &[&str]) -> Scene {
     Scene::of(task(
@@ -195,6 +196,31 @@ fn a_task_that_is_awaited_outlives_its_time_to_live_when_it_has_succeeded() {
         scene.now = 60;
         scene.is_awaited = is_awaited;
         assert_eq!(steps(&scene.plan()), expected, "{phase}");
+    }
+}
+
+#[test]
+fn a_status_with_many_dependencies_and_a_long_report_fits() {
+    for (count, length) in [(1, 5), (20, 60), (64, 20), (64, 200)] {
+        let names: Vec<String> = (0..count)
+            .map(|number| format!("{number:03}{}", "d".repeat(length)))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut scene = dependent("x", &names);
+        let seen = names.iter().map(|name| dependency(name, Some(Succeeded)));
+        scene.dependencies = seen.collect();
+        let mut outcome = Outcome::new(RunResult::Failed, "AgentFailed", "m".repeat(5000));
+        outcome.text = "\"t\n".repeat(5000);
+        outcome.extra = (0..100)
+            .map(|number| (format!("key-{number}"), "v".repeat(200)))
+            .collect();
+        let message = serde_json::to_string(&outcome).expect("JSON");
+        let scene = scene.let_go().with_pod(&ended(1, "Error", &message));
+        let plan = scene.plan();
+        assert_eq!(told(&plan).0, Failed);
+        let size = serde_json::to_vec(&plan.status).expect("JSON").len();
+        assert!(size <= 16 * 1024, "{count} of {length}: {size} bytes");
+        assert!(!plan.status.dependencies.is_empty());
     }
 }
 
