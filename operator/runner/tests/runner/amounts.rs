@@ -48,6 +48,36 @@ fn a_commit_is_checked_out_whole_or_by_its_first_digits() {
 }
 
 #[test]
+fn refs_with_odd_names_are_checked_out() {
+    let place = Place::new();
+    let remote = place.path("remote.git");
+    let commit = place.commit("remote.git", "topic");
+    for name in [
+        "refs/pull/7/head",
+        "refs/heads/w\u{fc}st/a@b,c",
+        "refs/heads/HEAD",
+        "refs/tags/w$(x)",
+    ] {
+        git(&remote, &["update-ref", name, &commit]);
+    }
+    for (ref_, branch) in [
+        ("refs/pull/7/head", ""),
+        ("w\u{fc}st/a@b,c", "w\u{fc}st/a@b,c"),
+        ("refs/heads/HEAD", "HEAD"),
+        ("w$(x)", ""),
+    ] {
+        prepared(&place, &on(&place, |checkout| checkout.ref_ = Some(ref_.into())));
+        let checkout = place.checkout();
+        assert_eq!(git(&checkout, &["rev-parse", "@"]), commit, "{ref_}");
+        assert_eq!(git(&checkout, &["branch", "--show-current"]), branch, "{ref_}");
+    }
+    for ref_ in ["*", "refs/heads/*", "main~1", "@{-1}", "main^{commit}", ":/first"] {
+        let finished = place.prepare(&on(&place, |checkout| checkout.ref_ = Some(ref_.into())));
+        assert_eq!(finished.outcome().reason, "RefNotFound", "{ref_}: {finished:?}");
+    }
+}
+
+#[test]
 fn a_commit_that_is_not_there_is_named() {
     let place = Place::new();
     for wanted in ["0123456", "0123456789abcdef0123456789abcdef01234567"] {
