@@ -13,7 +13,7 @@ pub(crate) fn status_patch<S: Serialize>(
     after: &S,
 ) -> Option<Value> {
     let change = status_change(before, after)?;
-    Some(conditional(metadata, change))
+    Some(conditional(metadata, &change))
 }
 
 /// Like [`status_patch`], and asks the server whether the object is still as it was observed when
@@ -25,7 +25,7 @@ pub(crate) fn status_patch_or_proof<S: Serialize>(
 ) -> Value {
     conditional(
         metadata,
-        status_change(before, after).unwrap_or_else(|| json!({})),
+        &status_change(before, after).unwrap_or_else(|| json!({})),
     )
 }
 
@@ -37,7 +37,7 @@ fn status_change<S: Serialize>(before: Option<&S>, after: &S) -> Option<Value> {
     merge_patch(&before, &after)
 }
 
-fn conditional(metadata: &ObjectMeta, status: Value) -> Value {
+fn conditional(metadata: &ObjectMeta, status: &Value) -> Value {
     json!({
         "metadata": {
             "uid": metadata.uid,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axon_api::{Task, labels};
+use axon_plan::{Notice, NoticeKind};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -38,12 +39,20 @@ impl Applier {
                 self.write_token(task, secret, &token).await
             }
             Err(MintError::Refused(why)) => Ok(Applied::Refused(Obstacle::Token(why))),
-            Err(trouble @ MintError::Trouble { .. }) => Err(ApplyError {
-                action: "make a token of",
-                kind: "Secret",
-                name: app_secret.to_owned(),
-                source: Box::new(trouble),
-            }),
+            Err(trouble @ MintError::Trouble { .. }) => {
+                let notice = Notice {
+                    kind: NoticeKind::Warning,
+                    reason: "TokenNotMade".to_owned(),
+                    message: format!("{trouble}; it will be tried again"),
+                };
+                self.notices.write(task, &notice);
+                Err(ApplyError {
+                    action: "make a token of",
+                    kind: "Secret",
+                    name: app_secret.to_owned(),
+                    source: Box::new(trouble),
+                })
+            }
         }
     }
 
