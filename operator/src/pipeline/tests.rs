@@ -85,9 +85,9 @@ async fn apply(
         phase: serde_json::from_value(json!("Complete")).ok(),
         ..TaskPipelineStatus::default()
     };
-    let applied = applier.apply(&status, &step).await;
+    let result = applier.apply(&status, &step).await;
     let sent = std::mem::take(&mut *sent.lock().expect("no panic"));
-    (applied, sent)
+    (result, sent)
 }
 
 fn create_task() -> Step {
@@ -135,7 +135,7 @@ fn kept(sent: &[(String, String, Value)]) -> KeptRun {
     let secret = serde_json::from_value(body.clone()).expect("a Secret");
     match axon_plan::pipeline::KeptSeen::read(&secret, &pipeline()) {
         axon_plan::pipeline::KeptSeen::Kept(run) => *run,
-        other => panic!("not ours: {other:?}"),
+        axon_plan::pipeline::KeptSeen::Foreign { .. } => panic!("not ours"),
     }
 }
 

@@ -39,10 +39,10 @@ fn action() -> impl Strategy<Value = Action> {
 fn spec() -> impl Strategy<Value = Value> {
     let named = ("[a-z]{1,40}", any::<bool>(), any::<bool>());
     let steps = prop::collection::vec(named, 1..16).prop_map(|steps| {
-        let mut names = BTreeSet::new();
+        let mut taken = BTreeSet::new();
         let mut list: Vec<Value> = Vec::new();
         for (name, approval, back) in steps {
-            if !names.insert(name.clone()) {
+            if !taken.insert(name.clone()) {
                 continue;
             }
             let first = list.first().map(|step| step["name"].clone());

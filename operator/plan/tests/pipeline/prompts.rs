@@ -103,8 +103,9 @@ fn long_texts_are_cut_so_that_the_prompt_fits() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let all: String = names
         .iter()
-        .map(|name| format!("{{{{.Steps.{name}.Text}}}}\n"))
-        .collect();
+        .map(|name| ["{{.Steps.", name, ".Text}}\n"].concat())
+        .collect::<Vec<_>>()
+        .concat();
     let mut steps: Vec<_> = names
         .iter()
         .map(|name| json!({ "name": name, "prompt": "go" }))
