@@ -459,7 +459,7 @@ pub(super) async fn a_pipeline_survives_a_restart_after_each_change(world: &Worl
     .await?;
     let mut seen = None;
     let mut restarts = 0;
-    wait::until(2 * PATIENCE, "the pipeline to end", async || {
+    wait::until(5 * PATIENCE, "the pipeline to end", async || {
         let pipeline = world.api::<TaskPipeline>().get("steady").await?;
         if pipeline.metadata.resource_version != seen {
             seen.clone_from(&pipeline.metadata.resource_version);
