@@ -2,7 +2,7 @@
 //! optional token for each repository, and the part of GitHub's API that makes tokens of an App.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub struct GitServer {
     url: String,
+    /// The same server by its address, which needs no name to be known.
+    address_url: String,
     root: tempfile::TempDir,
     tokens: Tokens,
     server: JoinHandle<()>,
@@ -71,6 +73,7 @@ impl GitServer {
         });
         Ok(Self {
             url: format!("http://{host}:{port}"),
+            address_url: format!("http://{}", SocketAddr::new(address, port)),
             root,
             tokens,
             server,
@@ -122,7 +125,9 @@ impl GitServer {
     pub async fn app_repository(&self, name: &str) -> anyhow::Result<Repository> {
         let name = format!("org/{name}");
         tokio::fs::create_dir_all(self.root.path().join("org")).await?;
-        let repository = self.open_repository(&name).await?;
+        let mut repository = self.open_repository(&name).await?;
+        // The operator asks for tokens too, and knows no names of the cluster.
+        repository.url = format!("{}/{name}.git", self.address_url);
         self.tokens
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -137,7 +137,7 @@ impl World {
     }
 
     pub async fn task(&self, name: &str, spec: Value) -> anyhow::Result<Task> {
-        self.create(name, json!({"spec": spec})).await
+        Box::pin(self.create(name, json!({"spec": spec}))).await
     }
 
     pub async fn workspace(&self, name: &str, spec: Value) -> anyhow::Result<Workspace> {
@@ -165,13 +165,13 @@ impl World {
     /// Creates a Task and waits for its end, whatever that is.
     pub async fn run(&self, name: &str, spec: Value) -> anyhow::Result<Task> {
         self.task(name, spec).await?;
-        self.ended(name).await
+        Box::pin(self.ended(name)).await
     }
 
     /// Waits for the end of a Task.
     pub async fn ended(&self, name: &str) -> anyhow::Result<Task> {
-        self.wait_for(name, "its end", |task| phase(task).is_some_and(Phase::is_final))
-            .await
+        let ended = |task: &Task| phase(task).is_some_and(Phase::is_final);
+        Box::pin(self.wait_for(name, "its end", ended)).await
     }
 
     /// Waits until a Task is as `holds` says.
@@ -182,7 +182,7 @@ impl World {
         holds: impl Fn(&Task) -> bool,
     ) -> anyhow::Result<Task> {
         let condition = |task: Option<&Task>| task.is_some_and(&holds);
-        let waiting = await_condition(self.api::<Task>(), name, condition);
+        let waiting = Box::pin(await_condition(self.api::<Task>(), name, condition));
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(found) => found?.with_context(|| format!("Task `{name}` is gone")),
             Err(_) => bail!(

@@ -1,8 +1,11 @@
 //! Workspaces in full: ssh, GitHub Apps, clone secrets, remotes, setup commands, amounts, worktrees
 //! and volumes.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use anyhow::{Context as _, ensure};
 use axon_api::{Phase, Task};
+use k8s_openapi::api::core::v1::PersistentVolume;
 use serde_json::{Value, json};
 
 use crate::ssh::SshServer;
@@ -231,14 +234,13 @@ pub(super) async fn a_task_works_in_a_worktree_of_its_own(world: &World) -> anyh
 
 pub(super) async fn tasks_share_the_clone_of_their_workspace(world: &World) -> anyhow::Result<()> {
     let repository = world.repository("work").await?;
+    let volume = shared_volume(world).await?;
+    let mut storage = json!({"size": "1Gi", "accessMode": "ReadWriteMany", "scope": "Workspace"});
+    if world.is_cluster() {
+        storage["className"] = json!(world.namespace);
+    }
     world
-        .workspace(
-            "shared",
-            json!({
-                "repo": repository.url,
-                "storage": {"size": "1Gi", "accessMode": "ReadWriteMany", "scope": "Workspace"},
-            }),
-        )
+        .workspace("shared", json!({"repo": repository.url, "storage": storage}))
         .await?;
     for (name, prompt) in [
         ("first", COMMIT_AND_PUSH.to_owned()),
@@ -263,5 +265,28 @@ pub(super) async fn tasks_share_the_clone_of_their_workspace(world: &World) -> a
         let pushed = repository.commit(&format!("feature/{name}")).await?;
         ensure!(pushed.is_some() && pushed.as_deref() == result_of(&task, "commit"));
     }
+    drop(volume);
     Ok(())
+}
+
+/// A volume of the scenario's own, since the cluster of the tests has nobody who makes them. It is a
+/// folder of this machine, which is also the node's.
+async fn shared_volume(world: &World) -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new().prefix("axon-e2e-volume-").tempdir()?;
+    if !world.is_cluster() {
+        return Ok(folder);
+    }
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+    let volume: PersistentVolume = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": world.namespace},
+        "spec": {
+            "accessModes": ["ReadWriteMany"], "capacity": {"storage": "1Gi"},
+            "storageClassName": world.namespace, "persistentVolumeReclaimPolicy": "Retain",
+            "hostPath": {"path": folder.path(), "type": "Directory"},
+        },
+    }))?;
+    let volumes: kube::Api<PersistentVolume> = kube::Api::all(world.plane().client());
+    volumes.create(&kube::api::PostParams::default(), &volume).await?;
+    Ok(folder)
 }
