@@ -271,6 +271,32 @@ fn schema_of<'a>(schema: &'a Value, name: &str) -> Known<'a> {
     Known::Not
 }
 
+/// Removes each null for which the definition has a field that is not nullable: to a server such a
+/// field is absent.
+pub(super) fn remove_nulls(object: &mut Value) {
+    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+    DEFINITIONS.with(|definitions| {
+        if let (Some(definition), Some(spec)) = (definitions.get(&kind), object.get_mut("spec")) {
+            absent(&definition.schema["properties"]["spec"], spec);
+        }
+    });
+}
+
+fn absent(schema: &Value, at: &mut Value) {
+    match at {
+        Value::Object(members) => members.retain(|name, member| {
+            let declared = schema["properties"].get(name);
+            if member.is_null() && declared.is_some_and(|declared| declared["nullable"] != true) {
+                return false;
+            }
+            absent(declared.unwrap_or(&schema["additionalProperties"]), member);
+            true
+        }),
+        Value::Array(items) => items.iter_mut().for_each(|item| absent(&schema["items"], item)),
+        _ => {}
+    }
+}
+
 /// Removes the fields of an object's spec that its definition does not have, and gives their paths.
 /// An object without a definition stays whole.
 pub(super) fn remove_unknown(object: &mut Value) -> Vec<String> {

@@ -102,14 +102,17 @@ fn convert_one(document: Document, surroundings: &Surroundings) -> Converted {
         };
     }
     metadata::clean(&mut object, &group, &mut notes);
-    let objects = match group.as_str() {
+    let mut objects = match group.as_str() {
         kelos::GROUP => kelos::convert(object, &mut notes),
         xonovex::GROUP => xonovex::convert(object, surroundings, &mut notes),
         wearn::GROUP => wearn::convert(object, surroundings, &mut notes),
         axon_api::GROUP => axon::convert(object, &mut notes),
         _ => others(object, &mut notes),
     };
-    for object in &objects {
+    for object in &mut objects {
+        if group_of(object) == axon_api::GROUP {
+            check::remove_nulls(object);
+        }
         check::note_problems(object, &mut notes);
     }
     Converted {
