@@ -180,7 +180,6 @@ mod tests {
     fn every_definition_fits_a_client_side_apply() {
         for crd in all() {
             let size = serde_json::to_vec(&crd).expect("JSON").len();
-            println!("{} {size}", crd.spec.names.plural);
             assert!(size < 100 * 1024, "{} has {size} bytes", crd.spec.names.plural);
         }
     }

@@ -7,17 +7,16 @@ pub fn identity(url: &str) -> String {
     if let Some(path) = url.strip_prefix("file://") {
         return format!("file:{}", trim_path(path));
     }
-    let (host, path) = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            (without_default_port(scheme, host), path)
-        }
-        None => {
-            let (authority, path) = url.split_once(':').unwrap_or((url, ""));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            (host, path)
-        }
+    let host_of = |authority| {
+        let (_, host) = str::rsplit_once(authority, '@').unwrap_or(("", authority));
+        host
+    };
+    let (host, path) = if let Some((scheme, rest)) = url.split_once("://") {
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        (without_default_port(scheme, host_of(authority)), path)
+    } else {
+        let (authority, path) = url.split_once(':').unwrap_or((url, ""));
+        (host_of(authority), path)
     };
     format!("{}/{}", host.to_ascii_lowercase(), trim_path(path))
 }

@@ -4,6 +4,8 @@
 //! `seeds/blocks` has what the READMEs show, word for word; `seeds/table` has the classes. With
 //! `AXON_SEEDS` naming a folder with the READMEs, the blocks are compared with them as well.
 
+#![expect(clippy::print_stdout, reason = "the summary of the table is for people")]
+
 #[path = "seeds/blocks.rs"]
 mod blocks;
 #[path = "seeds/commands.rs"]
@@ -48,11 +50,9 @@ fn everything_that_the_readmes_show_is_classified() {
 }
 
 #[test]
+#[ignore = "needs AXON_SEEDS, the folder with the READMEs"]
 fn the_blocks_are_those_of_the_readmes() {
-    let Some(folder) = std::env::var_os("AXON_SEEDS") else {
-        println!("not run: AXON_SEEDS does not name the folder with the READMEs");
-        return;
-    };
+    let folder = std::env::var_os("AXON_SEEDS").expect("AXON_SEEDS names the folder with the READMEs");
     for seed in blocks::SEEDS {
         let path = std::path::Path::new(&folder).join(format!("{seed}.md"));
         let markdown = std::fs::read_to_string(&path).expect("a README");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
@@ -101,7 +101,7 @@ impl Cluster {
         self.connect(&mut established);
         let status = established
             .args(["wait", "--for=condition=Established", "--timeout=60s", "crd"])
-            .args(axon_api::crd::all().iter().map(|kind| kind.name_any()))
+            .args(axon_api::crd::all().iter().map(ResourceExt::name_any))
             .stdout(Stdio::null())
             .status()
             .await?;

@@ -1,5 +1,7 @@
 //! Pipelines: steps that are Tasks, what is passed on, tried again, approved and cancelled.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context as _, bail, ensure};
 use axon_api::kinds::task_pipeline::{PipelinePhase, StepResult};
 use axon_api::{Task, TaskPipeline, TaskPipelineStatus};
@@ -64,7 +66,13 @@ async fn report(world: &World, name: &str) -> String {
         &["get", "events"],
     ] {
         if let Ok(said) = world.kubectl(arguments).await {
-            report += &format!("--- kubectl {}\n{}{}", arguments.join(" "), said.out, said.err);
+            let _ = write!(
+                report,
+                "--- kubectl {}\n{}{}",
+                arguments.join(" "),
+                said.out,
+                said.err
+            );
         }
     }
     report
@@ -147,12 +155,12 @@ pub(super) async fn a_failed_test_goes_back_and_the_texts_are_passed_on(world: &
         }),
     )
     .await?;
-    decide(world, "fix", "Denied", Some("again, please")).await?;
+    Box::pin(decide(world, "fix", "Denied", Some("again, please"))).await?;
     wait_for(world, "fix", "a second plan", |pipeline| {
         status_of(pipeline).run_count == Some(2)
     })
     .await?;
-    decide(world, "fix", "Approved", None).await?;
+    Box::pin(decide(world, "fix", "Approved", None)).await?;
     let pipeline = ended(world, "fix", PipelinePhase::Complete).await?;
     let status = status_of(&pipeline);
     let runs: Vec<(String, Option<StepResult>)> = status
@@ -386,10 +394,10 @@ subjects:
 ";
 
 pub(super) async fn only_who_may_approve_can_and_only_in_their_own_name(world: &World) -> anyhow::Result<()> {
-    let policy: String = axon_api::admission::objects()
-        .iter()
-        .map(|object| format!("---\n{object}\n"))
-        .collect();
+    let mut policy = String::new();
+    for object in axon_api::admission::objects() {
+        write!(policy, "---\n{object}\n")?;
+    }
     for manifest in [PEOPLE, &policy] {
         world
             .kubectl_with(&["apply", "-f", "-"], manifest)

@@ -50,13 +50,13 @@ pub(super) fn note_problems(object: &Value, notes: &mut Notes) {
     }
     let kind = object["kind"].as_str().unwrap_or_default();
     match problems(object) {
-        None => notes.to_do(
+        None => notes.hand_work(
             "kind",
             format!("this version of Axon has no kind {kind} yet, so that it cannot be applied or checked"),
         ),
         Some(problems) => {
             for problem in problems {
-                notes.to_do(
+                notes.hand_work(
                     problem.path,
                     format!("the server will refuse it: {}", problem.message),
                 );
@@ -345,7 +345,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn task(spec: Value) -> Value {
+    fn task(spec: &Value) -> Value {
         json!({"apiVersion": "axon.io/v1alpha1", "kind": "Task", "metadata": {"name": "t"}, "spec": spec})
     }
 
@@ -380,7 +380,7 @@ mod tests {
                 "spec",
             ),
         ] {
-            let found = problems(&task(spec.clone())).expect("a kind");
+            let found = problems(&task(&spec)).expect("a kind");
             assert!(
                 found.iter().any(|problem| problem.path == path),
                 "{spec}: {found:?}"
@@ -394,7 +394,7 @@ mod tests {
             "resources": {"limits": {"cpu": 2, "memory": "1Gi"}}, "nodeSelector": {"a": "b"},
             "volumes": [{"name": "v", "emptyDir": {}}],
         }});
-        assert_eq!(problems(&task(spec)), Some(Vec::new()));
+        assert_eq!(problems(&task(&spec)), Some(Vec::new()));
         assert_eq!(problems(&json!({"kind": "Spoon"})), None);
     }
 }

@@ -165,7 +165,7 @@ fn mcp_server(mut server: Fields, notes: &mut Notes) -> Target {
     target
 }
 
-/// A list of variables as a map. A variable from a Secret or ConfigMap has no place in it.
+/// A list of variables as a map. A variable from a Secret or `ConfigMap` has no place in it.
 fn environment(path: &str, variables: Vec<Value>, notes: &mut Notes) -> Map<String, Value> {
     let mut map = Map::new();
     for (index, variable) in variables.into_iter().enumerate() {

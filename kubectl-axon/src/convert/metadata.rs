@@ -74,7 +74,7 @@ fn note_end(fields: &Map<String, Value>, notes: &mut Notes) {
         .and_then(|status| status["phase"].as_str())
         .unwrap_or_default();
     if ENDED.contains(&phase) {
-        notes.to_do(
+        notes.hand_work(
             "status.phase",
             format!("this run has ended there ({phase}); when it is applied it runs again"),
         );

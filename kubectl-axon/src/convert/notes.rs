@@ -41,7 +41,7 @@ impl Notes {
         self.add(Weight::Changed, path, text);
     }
 
-    pub(super) fn to_do(&mut self, path: impl Into<String>, text: impl Into<String>) {
+    pub(super) fn hand_work(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.add(Weight::ToDo, path, text);
     }
 

@@ -46,7 +46,7 @@ pub(super) fn git_secret(spec: &mut Fields, owner: &mut Owner, notes: &mut Notes
             );
             owner.secrets.push(secret);
         }
-        None => notes.to_do(
+        None => notes.hand_work(
             path,
             format!(
                 "make the Secret with key {GIT_KEY}: {}",

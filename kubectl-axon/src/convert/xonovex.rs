@@ -111,7 +111,7 @@ fn workspace(spec: &mut Fields, has_defaults: bool, notes: &mut Notes) -> Option
         let name = secret.text("name", notes).unwrap_or_default();
         let key = secret.text("key", notes);
         secret.finish(notes);
-        notes.to_do(
+        notes.hand_work(
             repository.path("credentialsSecretRef"),
             format!(
                 "Secret `{name}`{} must have the token under the key GITHUB_TOKEN: `kubectl create secret generic {name} --from-literal=GITHUB_TOKEN=...`",

@@ -1,6 +1,7 @@
 //! What the operator decides about an object, without any server.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Display, Write as _};
 
 use axon_api::{
     AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, names, repository,
@@ -112,7 +113,7 @@ fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -
         .map(|(branch, spec)| held(task, branch, &spec.repo));
     let held_branches: Vec<LeaseSeen> = branch.iter().filter_map(|branch| branch.lease.clone()).collect();
     let dependencies = dependencies(task, promise);
-    let plan = axon_plan::plan(&Observed {
+    let decided = axon_plan::plan(&Observed {
         now: now(),
         settings: &settings,
         task,
@@ -133,17 +134,20 @@ fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -
         conflicting_job: None,
         refused_job: None,
     });
-    let made: Vec<Value> = plan.steps.iter().filter_map(made).collect();
-    let phase = plan
+    let made: Vec<Value> = decided.steps.iter().filter_map(made).collect();
+    let phase = decided
         .status
         .phase
         .map_or_else(String::new, |phase| phase.to_string());
-    let has_job = plan.steps.iter().any(|step| matches!(step, Step::CreateJob(_)));
-    assert_eq!(has_job, phase == "Pending", "{}: {}", plan.why, promise.of);
+    let has_job = decided
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::CreateJob(_)));
+    assert_eq!(has_job, phase == "Pending", "{}: {}", decided.why, promise.of);
     let mut shown = String::new();
     flatten("", &Value::from(made), &mut shown);
-    if let Some(message) = plan.status.message {
-        shown.push_str(&format!("message={message}\n"));
+    if let Some(message) = decided.status.message {
+        let _ = writeln!(shown, "message={message}");
     }
     (phase, shown)
 }
@@ -266,8 +270,12 @@ fn flatten(path: &str, value: &Value, into: &mut String) {
         }
         Value::String(text) => match serde_json::from_str::<Value>(text) {
             Ok(inner) if inner.is_object() => flatten(path, &inner, into),
-            _ => into.push_str(&format!("{path}={text}\n")),
+            _ => writeln_into(into, path, text),
         },
-        other => into.push_str(&format!("{path}={other}\n")),
+        other => writeln_into(into, path, other),
     }
+}
+
+fn writeln_into(into: &mut String, path: &str, value: impl Display) {
+    let _ = writeln!(into, "{path}={value}");
 }

@@ -14,8 +14,8 @@ pub mod references;
 pub mod settings;
 pub mod template;
 
-mod agent_config;
 mod again;
+mod agent_config;
 mod attempt;
 mod bounded;
 mod conditions;

@@ -71,7 +71,10 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
     for step in preparations.into_iter().chain(take).chain(jobs) {
         draft.before_status(step);
     }
-    let is_first = task.status.as_ref().is_none_or(|status| status.attempts.is_none());
+    let is_first = task
+        .status
+        .as_ref()
+        .is_none_or(|status| status.attempts.is_none());
     let lockless = branch::without_workspace(task).filter(|_| is_first);
     for notice in built.notice.into_iter().chain(lockless) {
         draft.after_status(Step::Notify(notice));

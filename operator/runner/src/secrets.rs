@@ -34,6 +34,7 @@ impl Secrets {
             .iter()
             .copied()
             .chain(credentials)
+            .chain(AGENTS.iter().filter_map(|agent| agent.provider_token_variable()))
             .filter_map(|name| environment.text(name))
             .chain(token(environment))
             .chain(setup::secret_values(environment))

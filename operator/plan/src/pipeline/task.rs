@@ -83,6 +83,10 @@ pub(crate) fn branch(pipeline: &TaskPipeline) -> String {
     let name = pipeline.name_any();
     let cut: String = name.chars().take(250).collect();
     // git takes no branch that ends so, and an object may.
-    let end = if cut.strip_suffix(".lock").is_some() { "-" } else { "" };
+    let end = if cut.strip_suffix(".lock").is_some() {
+        "-"
+    } else {
+        ""
+    };
     format!("ai/{}{end}", cut.trim_end_matches(['.', '-']))
 }
