@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axon_api::{Task, labels};
-use axon_plan::{Notice, NoticeKind};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,7 +10,7 @@ use kube::api::Patch;
 use kube::{Resource, ResourceExt};
 
 use super::{Applied, Applier, ApplyError, Obstacle, failed, overtaken, patching, post};
-use crate::github_app::{App, MintError, Token};
+use crate::github_app::{App, Token};
 
 /// The key under which runners find the token.
 const KEY: &str = "GITHUB_TOKEN";
@@ -38,21 +37,8 @@ impl Applier {
                 self.metrics.tokens_made.inc();
                 self.write_token(task, secret, &token).await
             }
-            Err(MintError::Refused(why)) => Ok(Applied::Refused(Obstacle::Token(why))),
-            Err(trouble @ MintError::Trouble { .. }) => {
-                let notice = Notice {
-                    kind: NoticeKind::Warning,
-                    reason: "TokenNotMade".to_owned(),
-                    message: format!("{trouble}; it will be tried again"),
-                };
-                self.notices.write(task, &notice);
-                Err(ApplyError {
-                    action: "make a token of",
-                    kind: "Secret",
-                    name: app_secret.to_owned(),
-                    source: Box::new(trouble),
-                })
-            }
+            // Also when GitHub could not be asked: the Task says so, and asks again in a while.
+            Err(error) => Ok(Applied::Refused(Obstacle::Token(error.to_string()))),
         }
     }
 
