@@ -22,7 +22,7 @@ use crate::github_app::GitHub;
 use crate::key::Key;
 use crate::metrics::{Metrics, WriteLabels};
 use crate::notices::Notices;
-use crate::queue::Queue;
+use crate::queue::{Queue, Urgency};
 use crate::world::{Loose, SharedWorld, Wake};
 
 /// What steps are done with.
@@ -215,8 +215,16 @@ impl Applier {
             .await
         {
             Ok(written) => {
-                let wakes = self.world.lock().note_task(&written);
+                let own = Key::of(task);
+                let (wakes, is_next) = {
+                    let mut world = self.world.lock();
+                    (world.note_task(&written), world.may_take_branch(&own))
+                };
                 self.wake_others(task, wakes);
+                // The branch may have become free while nobody knew that this Task is in line.
+                if is_next {
+                    self.queue.wake(&own, Urgency::Urgent);
+                }
                 Ok(Applied::Done)
             }
             Err(source) => {

@@ -228,6 +228,13 @@ impl World {
 
 /// Who is in line.
 impl World {
+    /// Whether the branch for which the Task at `key` is in line is free, and it is the first.
+    pub(crate) fn may_take_branch(&self, key: &Key) -> bool {
+        let line = self.tasks.get(key).and_then(|entry| entry.value.line.as_deref());
+        let first = line.and_then(|lease| self.first_in_line(lease));
+        first.is_some_and(|(first, _)| first == *key)
+    }
+
     /// The first few in line. There is no haste: they only tell whom they wait for.
     fn near_in_line(&self, lease: &str) -> Vec<Wake> {
         let line = self.branches.lines.get(lease).into_iter().flatten();

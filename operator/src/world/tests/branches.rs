@@ -267,3 +267,33 @@ fn a_task_made_anew_is_at_the_end_of_the_line_and_the_old_ones_lease_is_swept() 
     assert_eq!(strays(&world), [lease_name()]);
     assert_eq!(place(&world, &contender("b", 1, 20)), (0, None));
 }
+
+#[test]
+fn a_task_that_gets_in_line_when_the_branch_is_free_already_is_the_next() {
+    let mut world = World::default();
+    let mut waiting = contender("late", 1, 10);
+    waiting.spec.depends_on = vec!["first".to_owned()];
+    world.on_task(applied(waiting.clone()));
+    let key = Key::of(&waiting);
+    assert!(!world.may_take_branch(&key), "it waits for its dependency");
+    // The branch was held when the round looked, and is free when its status is written.
+    world.on_lease(Event::Apply(lease(5, "first")));
+    world.on_lease(Event::Delete(lease(6, "first")));
+    waiting.metadata.resource_version = Some("7".to_owned());
+    waiting.status = Some(axon_api::TaskStatus {
+        phase: Some(Phase::Waiting),
+        reason: Some("BranchLocked".to_owned()),
+        ..axon_api::TaskStatus::default()
+    });
+    let written = Loose::of(&waiting).expect("a Task");
+    world.note_task(&written);
+    assert!(world.may_take_branch(&key));
+    world.on_lease(Event::Apply(Lease {
+        metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+            uid: Some("another-lease".to_owned()),
+            ..lease(8, "other").metadata
+        },
+        ..lease(8, "other")
+    }));
+    assert!(!world.may_take_branch(&key), "another has taken it");
+}
