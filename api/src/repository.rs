@@ -5,7 +5,7 @@
 /// are equal. A `file://` URL gives `file:` and its path.
 pub fn identity(url: &str) -> String {
     if let Some(path) = url.strip_prefix("file://") {
-        return format!("file:{}", trim_path(path));
+        return format!("file:/{}", trim_path(path));
     }
     let host_of = |authority| {
         let (_, host) = str::rsplit_once(authority, '@').unwrap_or(("", authority));

@@ -12,6 +12,10 @@ use crate::ages;
 use crate::table::Table;
 use crate::text::printable;
 
+/// The annotation in which `kubectl apply` keeps a second copy of the object; kubectl does not show
+/// it either.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// The column at which values begin.
 const VALUES: usize = 20;
 
@@ -80,6 +84,7 @@ impl Page {
             let lines: Vec<String> = map
                 .unwrap_or_default()
                 .iter()
+                .filter(|(key, _)| *key != LAST_APPLIED)
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect();
             self.line(
