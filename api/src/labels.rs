@@ -45,3 +45,5 @@ pub const FORCE: &str = "axon.io/force";
 pub const PIPELINE: &str = "axon.io/pipeline";
 /// On Tasks, as a label: the step of the TaskPipeline.
 pub const PIPELINE_STEP: &str = "axon.io/pipeline-step";
+/// The annotation in which `kubectl apply` keeps a second copy of the object.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -1,5 +1,6 @@
 //! What every object has: identity, and the server's bookkeeping, which is left behind.
 
+use axon_api::labels::LAST_APPLIED;
 use serde_json::{Map, Value};
 
 use super::notes::Notes;
@@ -15,8 +16,6 @@ const BOOKKEEPING: &[&str] = &[
     "selfLink",
     "uid",
 ];
-
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The groups whose objects are converted. Their controllers' finalizers and owners do not exist
 /// where the objects go.

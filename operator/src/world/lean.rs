@@ -7,15 +7,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use axon_api::labels::LAST_APPLIED;
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSchedulingGate, PodStatus, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-
-/// The annotation in which `kubectl apply` keeps a second copy of the object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What the names of Axon's own labels begin with.
 const LABEL_PREFIX: &str = "axon.io/";
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use axon_api::labels::LAST_APPLIED;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -11,10 +12,6 @@ use kube::core::ObjectMeta;
 use crate::ages;
 use crate::table::Table;
 use crate::text::printable;
-
-/// The annotation in which `kubectl apply` keeps a second copy of the object; kubectl does not show
-/// it either.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The column at which values begin.
 const VALUES: usize = 20;
