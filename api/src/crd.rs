@@ -9,6 +9,7 @@ use crate::kinds::agent_provider::AgentProvider;
 use crate::kinds::task::Task;
 use crate::kinds::task_defaults::TaskDefaults;
 use crate::kinds::task_pipeline::TaskPipeline;
+use crate::kinds::task_spawner::TaskSpawner;
 use crate::kinds::workspace::Workspace;
 
 /// Fields of a Task's spec that may change after it was created.
@@ -29,6 +30,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         AgentProvider::crd(),
         TaskDefaults::crd(),
         TaskPipeline::crd(),
+        TaskSpawner::crd(),
     ]
     .iter()
     .map(finish)
@@ -46,6 +48,7 @@ fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         strip_unknown_formats(schema);
         strip_borrowed_descriptions(&mut schema["properties"]["spec"]);
+        strip_borrowed_descriptions(&mut schema["properties"]["spec"]["properties"]["taskTemplate"]);
         match crd.spec.names.kind.as_str() {
             "Task" => make_immutable(&mut schema["properties"]["spec"], "Task", MUTABLE_TASK_FIELDS),
             "TaskPipeline" => {

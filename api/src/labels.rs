@@ -47,3 +47,24 @@ pub const PIPELINE: &str = "axon.io/pipeline";
 pub const PIPELINE_STEP: &str = "axon.io/pipeline-step";
 /// The annotation in which `kubectl apply` keeps a second copy of the object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// On Tasks, as a label: the TaskSpawner that made them (cut to a label's 63 characters).
+pub const SPAWNER: &str = "axon.io/taskspawner";
+/// On Tasks, as a label: the one of the spawner's credentials that they got.
+pub const SPAWNER_CREDENTIAL: &str = "axon.io/spawner-credential";
+/// On Tasks of a spawner: the key of the item that they were made for, such as `issue-42`.
+pub const ITEM: &str = "axon.io/item";
+/// On Tasks of a spawner: what made the item due, such as `match-1` or `comment-123`.
+pub const TRIGGER: &str = "axon.io/trigger";
+/// On Tasks of a spawner: where and how to report, as JSON.
+pub const REPORT: &str = "axon.io/report";
+/// On Tasks of a spawner: what was reported last, as JSON.
+pub const REPORTED: &str = "axon.io/reported";
+/// On TaskSpawners: a person's wish for a Task now, as JSON with `request` (unique to the wish) and
+/// `item` (the key of an item; absent for cron, which is a tick of this moment).
+pub const TRIGGER_REQUEST: &str = "axon.io/trigger-request";
+/// On ConfigMaps with what a spawner remembers, as a label: the UID of the TaskSpawner.
+pub const SPAWNER_MEMORY: &str = "axon.io/spawner-memory";
+/// On Secrets with a webhook delivery that is not yet a Task, as a label: `true`. By it they are
+/// watched.
+pub const DELIVERY: &str = "axon.io/delivery";

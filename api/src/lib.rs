@@ -9,6 +9,7 @@
 )]
 
 pub use axon_agents as agents;
+pub use axon_sources as sources;
 
 pub mod admission;
 pub mod crd;
@@ -29,6 +30,7 @@ pub use kinds::agent_provider::{AgentProvider, AgentProviderSpec};
 pub use kinds::task::{Phase, Task, TaskSpec, TaskStatus};
 pub use kinds::task_defaults::{TaskDefaults, TaskDefaultsSpec};
 pub use kinds::task_pipeline::{TaskPipeline, TaskPipelineSpec, TaskPipelineStatus};
+pub use kinds::task_spawner::{SpawnerPhase, TaskSpawner, TaskSpawnerSpec, TaskSpawnerStatus};
 pub use kinds::workspace::{Workspace, WorkspaceSpec};
 
 /// The API group of every kind.

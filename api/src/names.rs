@@ -57,6 +57,27 @@ pub fn step_text(task: &str) -> String {
     format!("{task}-text")
 }
 
+/// Name of the ConfigMap with one part of what a TaskSpawner remembers.
+pub fn spawner_memory(spawner: &str, uid: &str, shard: usize) -> String {
+    format!("{}-memory-{shard}", cut_with_hash(spawner, uid))
+}
+
+/// What stands for a Task in the places of its TaskSpawner: 12 hexadecimal digits.
+pub fn place(task_uid: &str) -> String {
+    hex_digest(task_uid, 6)
+}
+
+/// What stands for a webhook delivery, in keys of items and in the name of the Secret that keeps it:
+/// 24 hexadecimal digits. `source` is `github` or that of a generic webhook.
+pub fn delivery(source: &str, id: &str) -> String {
+    hex_digest(&format!("{source}\n{id}"), 12)
+}
+
+/// Name of the Secret with a webhook delivery that is not yet a Task.
+pub fn delivery_secret(source: &str, id: &str) -> String {
+    format!("axon-delivery-{}", delivery(source, id))
+}
+
 /// The text's SHA-256, as 64 hexadecimal digits.
 pub fn sha256(text: &str) -> String {
     hex_digest(text, 32)

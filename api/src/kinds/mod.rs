@@ -12,4 +12,6 @@ pub mod storage;
 pub mod task;
 pub mod task_defaults;
 pub mod task_pipeline;
+pub mod task_spawner;
+pub mod task_template;
 pub mod workspace;

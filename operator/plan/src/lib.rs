@@ -12,6 +12,7 @@ pub mod plan;
 pub mod provider;
 pub mod references;
 pub mod settings;
+pub mod spawner;
 pub mod template;
 
 mod again;

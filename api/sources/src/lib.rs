@@ -1,0 +1,22 @@
+//! The sources of TaskSpawners: what they are told ([`When`] and the specs in it), which items match
+//! (pure filters), and what an item is for a template ([`WorkItem`]).
+//!
+//! Pure but for what is behind a `*-client` feature: nothing else here asks a forge or reads a clock.
+
+#![expect(unreachable_pub, reason = "the code that kube's derive makes")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of specs are what kubectl explain prints, as plain text"
+)]
+
+pub mod comment_policy;
+pub mod cron;
+pub mod github;
+pub mod item;
+pub mod reporting;
+pub mod secret;
+pub mod webhook;
+mod when;
+
+pub use item::{Candidate, Cause, Subject, SubjectKind, Verdict, WorkItem};
+pub use when::{NAMES, SOURCES, Source, When};
