@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, Workspace, labels};
+use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, TaskSpawner, Workspace, labels};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
@@ -125,6 +125,7 @@ fn watch_world(watches: &mut Watches<'_>, config: &Config, world: &Arc<SharedWor
     start.kind::<Loose<Workspace>>("workspaces", watches::all(), World::on_object);
     start.kind::<Loose<AgentConfig>>("agentconfigs", watches::all(), World::on_object);
     start.kind::<Loose<AgentProvider>>("agentproviders", watches::all(), World::on_object);
+    start.kind::<Loose<TaskSpawner>>("taskspawners", watches::all(), World::on_object);
     start.kind::<Loose<Task>>("tasks", watches::all(), World::on_task);
     start.kind::<PartialObjectMeta<Secret>>("secrets", watches::all(), World::on_secret);
     start.kind::<LeanJob>("jobs", ours(), World::on_job);

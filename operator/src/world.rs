@@ -11,12 +11,13 @@ mod objects;
 mod packed;
 mod secrets;
 mod shelf;
+mod spawned;
 mod tasks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, Workspace};
+use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskSpawner, Workspace};
 use axon_plan::LeaseSeen;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -32,6 +33,7 @@ pub(crate) use self::objects::{DEFAULTS, Object};
 use self::packed::Packed;
 use self::secrets::{SecretFacts, TokenFacts};
 use self::shelf::Shelf;
+use self::spawned::Spawned;
 use self::tasks::TaskFacts;
 use crate::key::Key;
 use crate::metrics::Census;
@@ -67,6 +69,8 @@ pub struct World {
     agent_configs: Objects<AgentConfig>,
     agent_providers: Objects<AgentProvider>,
     defaults: Objects<TaskDefaults>,
+    task_spawners: Objects<TaskSpawner>,
+    spawned: Spawned,
     /// Namespaces that had no TaskDefaults when the server was asked, with the newest version of
     /// their Tasks that was known before.
     without_defaults: HashMap<Arc<str>, u64>,
@@ -95,6 +99,8 @@ pub struct World {
 pub struct Errands {
     /// AgentProviders of which it has to be found out whether they are ready.
     pub providers: Arc<Queue>,
+    /// TaskSpawners that have changed, or whose Tasks or workspace have.
+    pub spawners: Arc<Queue>,
     /// Leases of branches whose holder is not known, by their name.
     pub leases: Arc<Queue>,
 }

@@ -12,6 +12,7 @@ pub(crate) enum Named {
     Workspace(Key),
     AgentConfig(Key),
     AgentProvider(Key),
+    TaskSpawner(Key),
     Secret(Key),
     /// The TaskDefaults of a namespace.
     Defaults(Arc<str>),

@@ -1,7 +1,7 @@
-//! The objects that Tasks name and whose specs matter: Workspaces, AgentConfigs, AgentProviders and
-//! TaskDefaults.
+//! The objects that Tasks name and whose specs matter, such as Workspaces, and the TaskSpawners that
+//! make Tasks.
 
-use axon_api::{AgentConfig, AgentProvider, TaskDefaults, Workspace};
+use axon_api::{AgentConfig, AgentProvider, TaskDefaults, TaskSpawner, Workspace};
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
 use kube::runtime::watcher::Event;
@@ -283,6 +283,44 @@ impl Object for TaskDefaults {
 
     fn changed(world: &mut World, key: &Key) -> Vec<Wake> {
         world.without_defaults.remove(&key.namespace);
+        Vec::new()
+    }
+}
+
+impl Object for TaskSpawner {
+    const KIND: &'static str = "TaskSpawner";
+
+    fn objects(world: &World) -> &Objects<Self> {
+        &world.task_spawners
+    }
+
+    fn objects_mut(world: &mut World) -> &mut Objects<Self> {
+        &mut world.task_spawners
+    }
+
+    fn named(key: &Key) -> Named {
+        Named::TaskSpawner(key.clone())
+    }
+
+    fn names(&self, key: &Key) -> Vec<Named> {
+        let when = &self.spec.when;
+        let signed = when.webhook.iter().filter_map(|webhook| webhook.secret_ref.as_ref());
+        let from_github = when.github_webhook.iter();
+        let signed = signed.chain(from_github.filter_map(|webhook| webhook.secret_ref.as_ref()));
+        let own = self.spec.task_template.workspace.iter();
+        let own = own.filter_map(|workspace| workspace.secret_ref.as_ref());
+        let mut names = secrets(
+            key,
+            signed.map(|secret| &secret.name).chain(own.map(|secret| &secret.name)),
+        );
+        let workspace = self.spec.task_template.workspace_ref.iter();
+        names.extend(workspace.map(|workspace| Named::Workspace(key.sibling(&workspace.name))));
+        names
+    }
+
+    /// What its source has to say, and what becomes of it, has to be found out.
+    fn changed(world: &mut World, key: &Key) -> Vec<Wake> {
+        world.errands.spawners.wake(key, Urgency::Normal);
         Vec::new()
     }
 }

@@ -37,6 +37,11 @@ impl World {
         self.secrets.get(key)?.value.keys.clone()
     }
 
+    /// The version of the Secret at `key`, as the watch has told it.
+    pub(crate) fn secret_version(&self, key: &Key) -> Option<u64> {
+        self.secrets.get(key)?.version()
+    }
+
     /// When the token in the Secret at `key` expires.
     pub(crate) fn token_expires(&self, key: &Key) -> Option<Timestamp> {
         self.tokens.get(key)?.value.expires
@@ -134,8 +139,12 @@ impl World {
         while let Some(named) = open.pop() {
             tasks.extend(self.named_by_tasks.users(named));
             for user in self.named_by_objects.users(named) {
-                if let Named::AgentProvider(provider) = user {
-                    self.errands.providers.wake(provider, Urgency::Normal);
+                match user {
+                    Named::AgentProvider(provider) => {
+                        self.errands.providers.wake(provider, Urgency::Normal);
+                    }
+                    Named::TaskSpawner(spawner) => self.errands.spawners.wake(spawner, Urgency::Normal),
+                    _ => {}
                 }
                 open.push(user);
             }

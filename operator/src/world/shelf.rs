@@ -26,6 +26,11 @@ pub(crate) struct Entry<V> {
 }
 
 impl<V> Entry<V> {
+    /// The object's version, when it is a number.
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.version
+    }
+
     /// Whether this is the object's version `version`.
     pub(crate) fn is_version(&self, version: Option<&str>) -> bool {
         self.version.is_some() && self.version == version.and_then(|text| text.parse().ok())

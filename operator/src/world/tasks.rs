@@ -12,6 +12,7 @@ use super::index::Named;
 use super::lean::Loose;
 use super::packed::Packed;
 use super::shelf::{Entry, Put};
+use super::spawned::{self, Link};
 use super::{Wake, World};
 use crate::key::Key;
 use crate::queue::Urgency;
@@ -26,6 +27,8 @@ pub(crate) struct TaskFacts {
     open: Box<[Box<str>]>,
     /// The Lease for whose branch it is in line.
     pub(super) line: Option<Box<str>>,
+    /// The spawner that controls it.
+    spawner: Option<Box<Link>>,
 }
 
 /// A Task that another depends on, in the form in which it is kept.
@@ -137,12 +140,14 @@ impl World {
         let uid = task.meta().uid.as_deref().unwrap_or_default();
         let line = self.line_for(&key, &task);
         let open = dependencies::open(&task);
+        let spawner = spawned::link(&key, &task);
         let facts = TaskFacts {
             packed,
             phase,
             names: names.clone(),
             open: open.into_iter().map(Into::into).collect(),
             line: line.clone(),
+            spawner: spawner.clone().map(Box::new),
         };
         let Put::Changed(before) = self.tasks.put(key.clone(), task.meta(), facts) else {
             return Vec::new();
@@ -155,6 +160,9 @@ impl World {
                 self.uids.remove(&before.uid);
                 self.departed.remove(&before.uid);
                 wakes.extend(self.leave_line(&key, &before.value));
+                if let Some(link) = &before.value.spawner {
+                    self.forget_spawned(link, &before.uid);
+                }
                 gone_uid = Some(before.uid.clone());
                 None
             }
@@ -169,6 +177,9 @@ impl World {
         }
         if phase.is_some_and(Phase::is_final) {
             self.departed.remove(uid);
+        }
+        if let Some(link) = &spawner {
+            self.put_spawned(link, &task);
         }
         let phase_before = before.as_ref().map(|entry| entry.value.phase);
         if let Some(phase) = phase_before {
@@ -197,6 +208,9 @@ impl World {
         self.departed.remove(&entry.uid);
         self.census.leave(entry.value.phase);
         self.holder_gone(&entry.uid);
+        if let Some(link) = &entry.value.spawner {
+            self.forget_spawned(link, &entry.uid);
+        }
         let mut wakes = self.leave_line(key, &entry.value);
         wakes.extend(self.wake_released(key, &entry.value));
         wakes.extend(self.wake_all(self.named_by_tasks.users(&Named::Task(key.clone()))));

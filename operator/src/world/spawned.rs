@@ -1,0 +1,157 @@
+//! The Tasks of each TaskSpawner, and which of them may start.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use axon_api::{Phase, Task, labels};
+use axon_plan::spawner::SpawnedTask;
+use kube::{Resource, ResourceExt};
+
+use super::{Wake, World};
+use crate::key::Key;
+use crate::queue::Urgency;
+
+/// The spawner that controls a Task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) spawner: Key,
+    pub(crate) uid: Box<str>,
+}
+
+/// The Tasks of all spawners, by the UID of the spawner and their own.
+#[derive(Debug, Default)]
+pub(crate) struct Spawned {
+    tasks: HashMap<Box<str>, BTreeMap<Box<str>, Facts>>,
+    /// UIDs of Tasks that may start, until they have started or are gone.
+    admitted: HashSet<Box<str>>,
+}
+
+/// What rounds of a spawner ask about one of its Tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    name: Box<str>,
+    phase: Option<Phase>,
+    item: Option<Box<str>>,
+    trigger: Option<Box<str>>,
+    has_started: bool,
+    is_deleting: bool,
+    /// Whether the watch has told of it. Until then it is known from the operator's own write.
+    is_watched: bool,
+}
+
+impl Facts {
+    fn of(task: &Task, is_watched: bool) -> Self {
+        let annotation = |name: &str| task.annotations().get(name).map(|text| text.as_str().into());
+        let status = task.status.as_ref();
+        Self {
+            name: task.name_any().into(),
+            phase: task.phase(),
+            item: annotation(labels::ITEM),
+            trigger: annotation(labels::TRIGGER),
+            has_started: status.is_some_and(|status| status.attempts.is_some()),
+            is_deleting: task.meta().deletion_timestamp.is_some(),
+            is_watched,
+        }
+    }
+}
+
+/// The spawner that controls the Task, if one does.
+pub(crate) fn link(key: &Key, task: &Task) -> Option<Link> {
+    let owners = task.owner_references();
+    let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+    let is_spawner = controller.kind == "TaskSpawner" && controller.api_version.starts_with("axon.io/");
+    is_spawner.then(|| Link {
+        spawner: key.sibling(&controller.name),
+        uid: controller.uid.as_str().into(),
+    })
+}
+
+impl World {
+    /// The Tasks of the spawner with this UID, by their UID.
+    pub(crate) fn spawned_tasks(&self, spawner_uid: &str) -> Vec<SpawnedTask> {
+        let tasks = self.spawned.tasks.get(spawner_uid).into_iter().flatten();
+        tasks
+            .map(|(uid, facts)| SpawnedTask {
+                name: facts.name.to_string(),
+                uid: uid.to_string(),
+                phase: facts.phase,
+                item: facts.item.as_deref().map(str::to_owned),
+                trigger: facts.trigger.as_deref().map(str::to_owned),
+                has_started: facts.has_started,
+                is_deleting: facts.is_deleting,
+                is_fresh: false,
+            })
+            .collect()
+    }
+
+    /// Whether the Task with this UID was admitted by its spawner.
+    pub(crate) fn is_admitted(&self, task_uid: &str) -> bool {
+        self.spawned.admitted.contains(task_uid)
+    }
+
+    /// The Task with this UID may start.
+    pub(crate) fn admit(&mut self, task_uid: &str) -> Option<Wake> {
+        if !self.spawned.admitted.insert(task_uid.into()) {
+            return None;
+        }
+        self.wake_owner(task_uid)
+    }
+
+    /// The server has created this Task of a spawner. The watch may not have told of it yet.
+    pub(crate) fn note_spawned(&mut self, task: &Task) {
+        let Some(link) = link(&Key::of(task), task) else {
+            return;
+        };
+        let uid = task.meta().uid.as_deref().unwrap_or_default();
+        let tasks = self.spawned.tasks.entry(link.uid).or_default();
+        tasks.entry(uid.into()).or_insert_with(|| Facts::of(task, false));
+    }
+
+    /// The Task that the operator created is not on the server any more, as that has said.
+    pub(crate) fn note_spawned_gone(&mut self, spawner_uid: &str, task_uid: &str) {
+        let watched = self.uids.contains_key(task_uid);
+        if !watched {
+            self.spawned.remove(spawner_uid, task_uid);
+        }
+    }
+
+    /// Names of Tasks of this spawner that the watch has not told of.
+    pub(crate) fn unwatched_spawned(&self, spawner_uid: &str) -> Vec<(String, String)> {
+        let tasks = self.spawned.tasks.get(spawner_uid).into_iter().flatten();
+        tasks
+            .filter(|(_, facts)| !facts.is_watched)
+            .map(|(uid, facts)| (facts.name.to_string(), uid.to_string()))
+            .collect()
+    }
+
+    /// The watch, or an answer, told of this Task.
+    pub(super) fn put_spawned(&mut self, link: &Link, task: &Task) {
+        let uid = task.meta().uid.as_deref().unwrap_or_default();
+        let facts = Facts::of(task, true);
+        if facts.has_started || facts.phase.is_some_and(Phase::is_final) {
+            self.spawned.admitted.remove(uid);
+        }
+        let tasks = self.spawned.tasks.entry(link.uid.clone()).or_default();
+        let before = tasks.insert(uid.into(), facts.clone());
+        if before.as_ref() != Some(&facts) {
+            self.errands.spawners.wake(&link.spawner, Urgency::Normal);
+        }
+    }
+
+    /// This Task is gone.
+    pub(super) fn forget_spawned(&mut self, link: &Link, task_uid: &str) {
+        self.spawned.remove(&link.uid, task_uid);
+        self.errands.spawners.wake(&link.spawner, Urgency::Normal);
+    }
+}
+
+impl Spawned {
+    fn remove(&mut self, spawner_uid: &str, task_uid: &str) {
+        self.admitted.remove(task_uid);
+        if let Some(tasks) = self.tasks.get_mut(spawner_uid) {
+            tasks.remove(task_uid);
+            if tasks.is_empty() {
+                self.tasks.remove(spawner_uid);
+            }
+        }
+    }
+}
