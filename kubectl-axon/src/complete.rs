@@ -41,6 +41,11 @@ pub(crate) fn pipelines() -> ArgValueCandidates {
     ArgValueCandidates::new(|| names_of(Kind::TaskPipeline))
 }
 
+/// Completes names of `TaskSpawner`s.
+pub(crate) fn spawners() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names_of(Kind::TaskSpawner))
+}
+
 /// Completes names of Secrets.
 pub(crate) fn secrets() -> ArgValueCandidates {
     ArgValueCandidates::new(|| names_of(Kind::Secret))

@@ -28,7 +28,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Value>> {
         Some(Kind::Secret) => 0,
         Some(Kind::AgentProvider | Kind::TaskDefaults) => 1,
         Some(Kind::Workspace | Kind::AgentConfig) => 2,
-        Some(Kind::Task | Kind::TaskPipeline) | None => 3,
+        Some(Kind::Task | Kind::TaskPipeline | Kind::TaskSpawner) | None => 3,
     });
     Ok(objects)
 }

@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     AgentProvider,
     TaskDefaults,
     TaskPipeline,
+    TaskSpawner,
     /// Only written: secrets are never shown.
     Secret,
 }
@@ -74,6 +75,13 @@ const KINDS: &[Words] = &[
         singular: "taskpipeline",
         plural: "taskpipelines",
         aliases: &["tp", "pipeline", "pipelines"],
+    },
+    Words {
+        kind: Kind::TaskSpawner,
+        name: "TaskSpawner",
+        singular: "taskspawner",
+        plural: "taskspawners",
+        aliases: &["ts", "spawner", "spawners"],
     },
 ];
 

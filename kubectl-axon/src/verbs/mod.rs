@@ -13,5 +13,6 @@ pub(crate) mod local;
 pub(crate) mod logs;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod suspend;
 pub(crate) mod version;
 pub(crate) mod wait;

@@ -304,14 +304,19 @@ impl Object for TaskSpawner {
 
     fn names(&self, key: &Key) -> Vec<Named> {
         let when = &self.spec.when;
-        let signed = when.webhook.iter().filter_map(|webhook| webhook.secret_ref.as_ref());
+        let signed = when
+            .webhook
+            .iter()
+            .filter_map(|webhook| webhook.secret_ref.as_ref());
         let from_github = when.github_webhook.iter();
         let signed = signed.chain(from_github.filter_map(|webhook| webhook.secret_ref.as_ref()));
         let own = self.spec.task_template.workspace.iter();
         let own = own.filter_map(|workspace| workspace.secret_ref.as_ref());
         let mut names = secrets(
             key,
-            signed.map(|secret| &secret.name).chain(own.map(|secret| &secret.name)),
+            signed
+                .map(|secret| &secret.name)
+                .chain(own.map(|secret| &secret.name)),
         );
         let workspace = self.spec.task_template.workspace_ref.iter();
         names.extend(workspace.map(|workspace| Named::Workspace(key.sibling(&workspace.name))));

@@ -6,6 +6,7 @@ mod page;
 mod task;
 mod task_defaults;
 mod task_pipeline;
+mod task_spawner;
 mod why;
 mod workspace;
 
@@ -32,6 +33,7 @@ use why::Surroundings;
 Examples:
   kubectl axon describe my-task                  # the first line says why it does not run
   kubectl axon describe taskpipeline my-work     # its steps, and what awaits an approval
+  kubectl axon describe taskspawner fix-bugs     # why it makes no tasks, and its latest
   kubectl axon describe provider/gateway")]
 pub(crate) struct DescribeArgs {
     /// Kind, such as `workspace`, and names; names alone are tasks
@@ -76,6 +78,11 @@ async fn one(cluster: &Cluster, kind: Kind, name: &str) -> Result<String> {
             let events = events(cluster, pipeline.uid().as_deref()).await;
             let awaited = awaited_text(cluster, &pipeline).await;
             task_pipeline::text(&pipeline, awaited.as_deref(), &events, now)
+        }
+        Kind::TaskSpawner => {
+            let spawner: axon_api::TaskSpawner = objects::typed(cluster, kind, name).await?;
+            let events = events(cluster, spawner.uid().as_deref()).await;
+            task_spawner::text(&spawner, &spawned(cluster, name).await, &events, now)
         }
         Kind::Secret => {
             return Err(Failure::new(
@@ -140,6 +147,16 @@ async fn events_of(cluster: &Cluster, selector: &str) -> Vec<Event> {
     let mut events = found.items;
     events.sort_by_key(page::last_seen);
     events
+}
+
+/// The Tasks of a spawner, latest last. That they cannot be read hides nothing else.
+async fn spawned(cluster: &Cluster, spawner: &str) -> Vec<Task> {
+    let tasks: Api<Task> = cluster.api();
+    let selector = format!("{}={}", labels::SPAWNER, axon_api::names::label_value(spawner));
+    let found = tasks.list(&ListParams::default().labels(&selector)).await;
+    let mut tasks = found.map(|found| found.items).unwrap_or_default();
+    tasks.sort_by_key(|task| task.creation_timestamp().map(|time| time.0));
+    tasks
 }
 
 /// The text of the step that awaits an approval: what a person is to decide about.

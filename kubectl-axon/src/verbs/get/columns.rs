@@ -1,7 +1,8 @@
 //! The columns of each kind, and the cells of an object. What cannot be read of it is left empty.
 
 use axon_api::kinds::reference::LocalReference;
-use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, TaskPipeline, Workspace};
+use axon_api::{AgentConfig, AgentProvider, Task, TaskDefaults, TaskPipeline, TaskSpawner, Workspace};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -41,6 +42,17 @@ fn titles(kind: Kind) -> Titles {
         Kind::TaskPipeline => (
             &["PHASE", "STEP", "PULL REQUEST"],
             &["REASON", "BRANCH", "RETRIES", "WORKSPACE"],
+        ),
+        Kind::TaskSpawner => (
+            &["SOURCE", "PHASE", "ACTIVE", "DISCOVERED", "TASKS"],
+            &[
+                "WORKSPACE",
+                "SUSPEND",
+                "WAITING",
+                "LAST DISCOVERY",
+                "NEXT",
+                "PROBLEM",
+            ],
         ),
         Kind::Secret => (&[], &[]),
     };
@@ -82,6 +94,7 @@ pub(super) fn row(object: Value, columns: Columns, now: Timestamp) -> Vec<String
         Kind::AgentProvider => read(object).map(agent_provider_cells),
         Kind::TaskDefaults => read(object).map(task_defaults_cells),
         Kind::TaskPipeline => read(object).map(task_pipeline_cells),
+        Kind::TaskSpawner => read(object).map(|spawner| task_spawner_cells(&spawner, now)),
         Kind::Secret => None,
     }
     .unwrap_or_else(unreadable);
@@ -272,4 +285,47 @@ fn task_pipeline_cells(pipeline: TaskPipeline) -> Cells {
             workspace,
         ],
     }
+}
+
+fn task_spawner_cells(spawner: &TaskSpawner, now: Timestamp) -> Cells {
+    let status = spawner.status.clone().unwrap_or_default();
+    let template = &spawner.spec.task_template;
+    let workspace = match (&template.workspace_ref, &template.workspace) {
+        (Some(reference), _) => reference.name.clone(),
+        (None, Some(inline)) => inline.repo.clone(),
+        (None, None) => String::new(),
+    };
+    let count = |number: Option<i64>| number.unwrap_or_default().to_string();
+    let time = |time: Option<&Time>| {
+        time.map(|time| ages::between(time.0.min(now), time.0.max(now)))
+            .unwrap_or_default()
+    };
+    Cells {
+        usual: vec![
+            spawner.spec.when.source().unwrap_or_default().to_owned(),
+            status.phase.map(|phase| phase.to_string()).unwrap_or_default(),
+            count(status.active_tasks),
+            count(status.total_discovered),
+            count(status.total_tasks_created),
+        ],
+        wide: vec![
+            workspace,
+            spawner.is_suspended().to_string(),
+            count(status.waiting_items),
+            time(status.last_discovery_time.as_ref()),
+            time(status.next_schedule_time.as_ref()),
+            problem(&status.conditions).unwrap_or_default(),
+        ],
+    }
+}
+
+/// The reason of the first condition that is not as it should be.
+fn problem(conditions: &[Condition]) -> Option<String> {
+    let wrong = conditions.iter().find(|condition| {
+        matches!(
+            (&*condition.type_, &*condition.status),
+            ("Supported" | "Ready", "False") | ("RateLimited" | "MaxTotalTasksReached", "True")
+        )
+    });
+    wrong.map(|condition| condition.reason.clone())
 }
