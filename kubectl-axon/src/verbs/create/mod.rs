@@ -4,6 +4,7 @@ mod agent_config;
 mod provider;
 mod task_defaults;
 mod task_pipeline;
+mod task_spawner;
 mod workspace;
 
 #[cfg(test)]
@@ -22,13 +23,14 @@ use crate::verbs::run;
 use crate::writing::{self, About, DryRun, WriteArgs};
 use crate::{cluster, inputs};
 
-/// Create a workspace, agent config, provider, pipeline, or a namespace's defaults
+/// Create a workspace, agent config, provider, pipeline, spawner, or a namespace's defaults
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kubectl axon create workspace my-workspace --repo https://github.com/your-org/repo.git
   kubectl axon create agentconfig my-config --agents-md @AGENTS.md
   kubectl axon create taskpipeline my-work --workspace my-workspace -p 'Add dark mode'
+  kubectl axon create taskspawner nightly --cron '0 3 * * *' -p 'Update the dependencies'
 
 Tasks are created with `run`.")]
 pub(crate) struct CreateArgs {
@@ -46,6 +48,8 @@ enum CreateKind {
     Provider(provider::ProviderArgs),
     #[command(name = "taskpipeline", visible_aliases = ["pipeline", "tp"])]
     TaskPipeline(Box<task_pipeline::TaskPipelineArgs>),
+    #[command(name = "taskspawner", visible_aliases = ["spawner", "ts"])]
+    TaskSpawner(Box<task_spawner::TaskSpawnerArgs>),
     #[command(name = "taskdefaults", visible_aliases = ["defaults", "td"])]
     TaskDefaults(Box<task_defaults::TaskDefaultsArgs>),
 }
@@ -84,6 +88,11 @@ pub(crate) fn create(context: &Context, args: &CreateArgs) -> Result<Exit> {
                 let inputs = task_pipeline::inputs(context, args).await?;
                 let wanted = task_pipeline::objects(args, &context.config, inputs, read)?;
                 (Kind::TaskPipeline, wanted, &args.write)
+            }
+            CreateKind::TaskSpawner(args) => {
+                let defaults = task_spawner::defaults(context, args).await?;
+                let wanted = task_spawner::objects(args, &context.config, defaults.as_ref(), read)?;
+                (Kind::TaskSpawner, wanted, &args.write)
             }
         };
         write_all(context, kind, &wanted, write).await

@@ -301,3 +301,96 @@ fn mistakes_of_a_pipeline_are_named() {
         assert!(failure.contains(message), "{failure}");
     }
 }
+
+fn spawner(source: task_spawner::SourceArgs) -> task_spawner::TaskSpawnerArgs {
+    task_spawner::TaskSpawnerArgs {
+        name: "fix-bugs".into(),
+        source,
+        workspace: Some("w".into()),
+        agent_type: Some("shell".into()),
+        ..Default::default()
+    }
+}
+
+fn spawner_objects(args: &task_spawner::TaskSpawnerArgs) -> Result<Vec<Wanted>> {
+    task_spawner::objects(args, &Config::default(), None, &read)
+}
+
+#[cfg(feature = "github")]
+#[test]
+fn a_spawner_of_issues_is_made_of_flags() {
+    let args = task_spawner::TaskSpawnerArgs {
+        prompt: Some("@prompt.md".into()),
+        branch: Some("axon-task-{{.Number}}".into()),
+        max_concurrency: Some(3),
+        ttl: Some("1h".into()),
+        ..spawner(task_spawner::SourceArgs {
+            issues: true,
+            labels: vec!["bug".into()],
+            exclude_labels: vec!["wontfix".into()],
+            poll_interval: Some("1m".into()),
+            ..Default::default()
+        })
+    };
+    assert_eq!(
+        last_spec(spawner_objects(&args)),
+        json!({
+            "when": {"githubIssues": {"labels": ["bug"], "excludeLabels": ["wontfix"]}},
+            "taskTemplate": {
+                "type": "shell",
+                "promptTemplate": "text of prompt.md",
+                "workspaceRef": {"name": "w"},
+                "branch": "axon-task-{{.Number}}",
+                "ttlSecondsAfterFinished": 3600,
+            },
+            "pollInterval": "1m",
+            "maxConcurrency": 3,
+        })
+    );
+}
+
+#[cfg(feature = "cron")]
+#[test]
+fn a_spawner_of_a_schedule_needs_no_workspace() {
+    let mut args = spawner(task_spawner::SourceArgs {
+        cron: Some("0 3 * * *".into()),
+        time_zone: Some("Europe/Paris".into()),
+        ..Default::default()
+    });
+    args.workspace = None;
+    let spec = last_spec(spawner_objects(&args));
+    assert_eq!(
+        spec["when"],
+        json!({"cron": {"schedule": "0 3 * * *", "timeZone": "Europe/Paris"}})
+    );
+}
+
+#[test]
+fn a_spawner_without_a_source_says_which_there_are() {
+    let problem = problem(spawner_objects(&spawner(task_spawner::SourceArgs::default())));
+    assert!(problem.contains("no source named"), "{problem}");
+}
+
+#[cfg(feature = "github")]
+#[test]
+fn a_spawner_of_issues_needs_a_workspace() {
+    let mut args = spawner(task_spawner::SourceArgs {
+        issues: true,
+        ..Default::default()
+    });
+    args.workspace = None;
+    assert!(problem(spawner_objects(&args)).contains("no workspace"));
+}
+
+#[cfg(feature = "webhook")]
+#[test]
+fn a_generic_webhook_needs_an_id() {
+    let source = |mappings: &[&str]| task_spawner::SourceArgs {
+        webhook: Some("sentry".into()),
+        mappings: mappings.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    };
+    assert!(problem(spawner_objects(&spawner(source(&["title=$.t"])))).contains("id of an event"));
+    let spec = last_spec(spawner_objects(&spawner(source(&["id=$.id"]))));
+    assert_eq!(spec["when"]["webhook"]["fieldMapping"], json!({"id": "$.id"}));
+}
