@@ -56,9 +56,11 @@ pub const SPAWNER_CREDENTIAL: &str = "axon.io/spawner-credential";
 pub const ITEM: &str = "axon.io/item";
 /// On Tasks of a spawner: what made the item due, such as `match-1` or `comment-123`.
 pub const TRIGGER: &str = "axon.io/trigger";
-/// On Tasks of a spawner: where and how to report, as JSON.
+/// On Tasks of a spawner: which one of its item's Tasks they are, counted from 1.
+pub const ITEM_RUN: &str = "axon.io/item-run";
+/// On Tasks of a spawner: where and how to report, as the JSON of [`crate::report::ReportTarget`].
 pub const REPORT: &str = "axon.io/report";
-/// On Tasks of a spawner: what was reported last, as JSON.
+/// On Tasks of a spawner: what was reported last, as JSON with the Task's `phase`.
 pub const REPORTED: &str = "axon.io/reported";
 /// On TaskSpawners: a person's wish for a Task now, as JSON with `request` (unique to the wish) and
 /// `item` (the key of an item; absent for cron, which is a tick of this moment).

@@ -20,6 +20,7 @@ pub mod names;
 pub mod outcome;
 pub mod paths;
 pub mod printed_text;
+pub mod report;
 pub mod repository;
 pub mod run;
 pub mod units;

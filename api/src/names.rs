@@ -62,9 +62,16 @@ pub fn spawner_memory(spawner: &str, uid: &str, shard: usize) -> String {
     format!("{}-memory-{shard}", cut_with_hash(spawner, uid))
 }
 
-/// What stands for a Task in the places of its TaskSpawner: 12 hexadecimal digits.
+/// What stands for a Task in the places of its TaskSpawner: 8 letters and digits, which are 40 bits of
+/// the hash of its UID. A thousand of them have room in a status.
 pub fn place(task_uid: &str) -> String {
-    hex_digest(task_uid, 6)
+    const DIGITS: [char; 32] = [
+        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't',
+        'u', 'v', 'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
+    ];
+    let digest = Sha256::digest(task_uid.as_bytes());
+    let digits = digest.iter().take(8);
+    digits.map(|byte| DIGITS[usize::from(byte % 32)]).collect()
 }
 
 /// What stands for a webhook delivery, in keys of items and in the name of the Secret that keeps it:
@@ -125,6 +132,18 @@ mod tests {
         );
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "b-uid", 1));
         assert_ne!(job("fix-bug", "a-uid", 1), job("fix-bug", "a-uid", 2));
+    }
+
+    #[test]
+    fn a_place_has_eight_letters_and_digits() {
+        let places: std::collections::BTreeSet<String> =
+            (0..1000).map(|number| place(&format!("uid-{number}"))).collect();
+        assert_eq!(places.len(), 1000);
+        assert!(
+            places
+                .iter()
+                .all(|place| place.len() == 8 && place.chars().all(|c| c.is_ascii_alphanumeric()))
+        );
     }
 
     #[test]

@@ -43,6 +43,64 @@ pub const TASK_NAMESPACE: &str = "AXON_TASK_NAMESPACE";
 /// A file with the prompt, at every size.
 pub const PROMPT_FILE: &str = "AXON_PROMPT_FILE";
 
+/// The item of a TaskSpawner that a script was made for, in variables of their own: nothing of it is
+/// ever a part of the script. Each is the template variable of the same name.
+pub mod item {
+    /// `.ID`.
+    pub const ID: &str = "AXON_ITEM_ID";
+    /// `.Number`.
+    pub const NUMBER: &str = "AXON_ITEM_NUMBER";
+    /// `.Title`.
+    pub const TITLE: &str = "AXON_ITEM_TITLE";
+    /// `.Body`.
+    pub const BODY: &str = "AXON_ITEM_BODY";
+    /// `.URL`.
+    pub const URL: &str = "AXON_ITEM_URL";
+    /// `.Labels`.
+    pub const LABELS: &str = "AXON_ITEM_LABELS";
+    /// `.Kind`.
+    pub const KIND: &str = "AXON_ITEM_KIND";
+    /// `.Branch`.
+    pub const BRANCH: &str = "AXON_ITEM_BRANCH";
+    /// `.Comments`.
+    pub const COMMENTS: &str = "AXON_ITEM_COMMENTS";
+    /// `.Time`, of cron.
+    pub const TIME: &str = "AXON_ITEM_TIME";
+    /// `.Schedule`, of cron.
+    pub const SCHEDULE: &str = "AXON_ITEM_SCHEDULE";
+    /// `.ReviewState`, of pull requests.
+    pub const REVIEW_STATE: &str = "AXON_ITEM_REVIEW_STATE";
+    /// `.ReviewComments`, of pull requests.
+    pub const REVIEW_COMMENTS: &str = "AXON_ITEM_REVIEW_COMMENTS";
+    /// `.Event`, of GitHub's events.
+    pub const EVENT: &str = "AXON_ITEM_EVENT";
+    /// `.Action`, of GitHub's events.
+    pub const ACTION: &str = "AXON_ITEM_ACTION";
+    /// `.Payload`, of events, as JSON.
+    pub const PAYLOAD: &str = "AXON_ITEM_PAYLOAD";
+
+    /// Each variable with the template variable that it has, those first that are the least likely
+    /// to be long.
+    pub const ALL: &[(&str, &str)] = &[
+        (ID, "ID"),
+        (NUMBER, "Number"),
+        (KIND, "Kind"),
+        (URL, "URL"),
+        (BRANCH, "Branch"),
+        (TIME, "Time"),
+        (SCHEDULE, "Schedule"),
+        (EVENT, "Event"),
+        (ACTION, "Action"),
+        (REVIEW_STATE, "ReviewState"),
+        (TITLE, "Title"),
+        (LABELS, "Labels"),
+        (BODY, "Body"),
+        (COMMENTS, "Comments"),
+        (REVIEW_COMMENTS, "ReviewComments"),
+        (PAYLOAD, "Payload"),
+    ];
+}
+
 /// The name of an `AXON_` variable for images that were made for Kelos.
 pub fn kelos_name(variable: &str) -> Option<String> {
     variable.strip_prefix("AXON_").map(|rest| format!("KELOS_{rest}"))

@@ -52,7 +52,7 @@ pub struct TaskSpawnerSpec {
     pub poll_interval: Option<String>,
 
     /// Tasks of this spawner that may be unfinished at once; further items wait. From 0 to 1000;
-    /// absent or 0 means without limit.
+    /// absent or 0 means 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub max_concurrency: Option<i32>,
@@ -128,7 +128,7 @@ pub struct TaskSpawnerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_items: Option<i64>,
 
-    /// Tasks that this spawner has made in its life.
+    /// Tasks that this spawner has made in its life and given a place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_tasks_created: Option<i64>,
 
@@ -136,8 +136,8 @@ pub struct TaskSpawnerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_tasks: Option<i64>,
 
-    /// The Tasks that take up the places of maxConcurrency, as digits of the hash of their UID. No
-    /// other Task of this spawner starts.
+    /// The Tasks that take up the places of maxConcurrency, as letters and digits of the hash of their
+    /// UID. No other Task of this spawner starts. Absent maxConcurrency there are 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     pub places: Vec<String>,

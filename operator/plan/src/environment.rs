@@ -182,9 +182,22 @@ fn host(repo: &str) -> Option<&str> {
     Some(host).filter(|host| !host.is_empty())
 }
 
-/// Keeps the kubelet from expanding `$(NAME)` in a value.
+/// Keeps the kubelet from expanding `$(NAME)` in a value. It reads two dollars as one, from the left, so
+/// that all of several are doubled, and a single one only before a parenthesis.
 pub(crate) fn unexpanded(value: &str) -> String {
-    value.replace("$$", "$$$$").replace("$(", "$$(")
+    let mut kept = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(start) = rest.find('$') {
+        let (before, from) = rest.split_at(start);
+        let after = from.trim_start_matches('$');
+        let count = from.len() - after.len();
+        let is_read = count > 1 || after.starts_with('(');
+        kept.push_str(before);
+        kept.push_str(&"$".repeat(if is_read { 2 * count } else { count }));
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
 }
 
 /// A variable with a value.
@@ -252,5 +265,7 @@ mod tests {
     fn a_branch_that_looks_like_a_variable_is_left_as_it_is() {
         assert_eq!(unexpanded("a$(HOME)"), "a$$(HOME)");
         assert_eq!(unexpanded("a$b"), "a$b");
+        assert_eq!(unexpanded("$$(HOME)"), "$$$$(HOME)");
+        assert_eq!(unexpanded("$$$(HOME)$"), "$$$$$$(HOME)$");
     }
 }

@@ -17,8 +17,10 @@ mod lex;
 mod parse;
 mod run;
 mod tree;
+mod uses;
 
 pub use serde_json::Value;
+pub use uses::Use;
 
 /// Bytes that a template may write.
 pub const MAX_OUTPUT_BYTES: usize = 1 << 20;
