@@ -301,7 +301,7 @@ impl Applier {
 /// Whether the server would refuse the same object again: it is invalid or too large, or a webhook
 /// or policy denied it. A quota that is used up, a missing right and a namespace that is being
 /// deleted are forbidden too, but may be otherwise later.
-fn is_refusal(status: &Status) -> bool {
+pub(crate) fn is_refusal(status: &Status) -> bool {
     status.is_invalid() || status.code == 413 || status.message.contains("denied ")
 }
 

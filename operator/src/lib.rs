@@ -21,6 +21,7 @@ pub mod queue;
 mod read;
 pub mod round;
 pub mod server;
+pub mod spawner;
 pub mod sweep;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,8 @@ pub struct Metrics {
     pub tasks: Census,
     /// Jobs that this process has created.
     pub jobs_created: Counter,
+    /// Tasks that this process has made for TaskSpawners.
+    pub tasks_spawned: Counter,
     /// Tokens of GitHub Apps that this process has made.
     pub tokens_made: Counter,
     /// Rounds by how they ended.
@@ -106,6 +108,7 @@ impl Default for Metrics {
         Self {
             tasks: Census::default(),
             jobs_created: Counter::default(),
+            tasks_spawned: Counter::default(),
             tokens_made: Counter::default(),
             rounds: Family::default(),
             round_seconds: Histogram::new([
@@ -124,6 +127,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("axon");
         registry.register("tasks", "Tasks by phase", self.tasks.0.clone());
         registry.register("jobs_created", "Jobs created", self.jobs_created.clone());
+        registry.register(
+            "tasks_spawned",
+            "Tasks made for TaskSpawners",
+            self.tasks_spawned.clone(),
+        );
         registry.register(
             "tokens_made",
             "Tokens of GitHub Apps that were made",
@@ -181,6 +189,7 @@ mod tests {
             "axon_tasks{phase=\"Running\"} 1",
             "axon_tasks{phase=\"\"} 0",
             "axon_jobs_created_total 1",
+            "axon_tasks_spawned_total 0",
             "axon_tokens_made_total 0",
             "axon_rounds_total{result=\"Done\"} 1",
             "axon_round_seconds_count 1",

@@ -55,6 +55,14 @@ pub struct WorkItem {
     pub subject: Option<Subject>,
 }
 
+/// What became of fetching an item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fetched {
+    Item(Box<WorkItem>),
+    /// It does not match, or no longer: why, as a fragment such as "is closed".
+    NoLonger(String),
+}
+
 /// The issue or pull request that an item is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {

@@ -21,5 +21,5 @@ pub mod variables;
 pub mod webhook;
 mod when;
 
-pub use item::{Candidate, Cause, Subject, SubjectKind, Verdict, WorkItem};
+pub use item::{Candidate, Cause, Fetched, Subject, SubjectKind, Verdict, WorkItem};
 pub use when::{NAMES, SOURCES, Source, When};

@@ -15,6 +15,7 @@ use crate::apply::patch::status_patch;
 use crate::apply::{Applied, Applier, is_refusal, overtaken, patching};
 use crate::failure::Answer;
 use crate::key::Key;
+use crate::read::ReadError;
 use crate::world::Loose;
 
 /// What a spawner's steps are done with.
@@ -51,7 +52,9 @@ pub(super) enum StepError {
     #[error("{}", .0.message)]
     Source(Trouble),
     #[error(transparent)]
-    Settle(anyhow::Error),
+    Read(#[from] ReadError),
+    #[error("failed to settle an event")]
+    Settle(#[source] anyhow::Error),
 }
 
 impl Hands<'_> {
@@ -59,18 +62,19 @@ impl Hands<'_> {
     pub(super) async fn remember(&self, write: &ShardWrite) -> Result<Option<String>, StepError> {
         let name = memory::name(self.spawner, write.shard);
         let maps: Api<ConfigMap> = self.api();
-        let Some(version) = &write.resource_version else {
+        if write.resource_version.is_none() {
             self.applier.count("create", "configmap");
-            let map = memory::new(self.spawner, write);
-            return match maps.create(&self.post(), &map).await {
+            return match maps.create(&self.post(), &write.config_map(self.spawner)).await {
                 Ok(created) => Ok(created.resource_version()),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
                 Err(source) => Err(failed("create", "ConfigMap", &name, source)),
             };
-        };
+        }
         self.applier.count("patch", "configmap");
-        let patch = json!({ "metadata": { "resourceVersion": version }, "data": write.set });
-        match maps.patch_metadata(&name, &patching(), &Patch::Merge(&patch)).await {
+        match maps
+            .patch_metadata(&name, &patching(), &Patch::Merge(write.patch()))
+            .await
+        {
             Ok(written) => Ok(written.resource_version()),
             Err(source) => match overtaken(source) {
                 Ok(_) => Ok(None),
@@ -92,7 +96,11 @@ impl Hands<'_> {
             .await;
         match answer {
             Ok(written) => {
-                self.applier.world.lock().note_own_spawner(&written);
+                // It wakes this spawner once more, which finds nothing to be done.
+                let wakes = self.applier.world.lock().note_object(&written);
+                for (task, urgency) in wakes {
+                    self.applier.queue.wake(&task, urgency);
+                }
                 Ok(Applied::Done)
             }
             Err(source) => overtaken(source)
@@ -175,6 +183,38 @@ impl Hands<'_> {
         match tasks.patch(name, &patching(), &Patch::Merge(&patch)).await {
             Ok(_) => Ok(Applied::Done),
             Err(source) => overtaken(source).map_err(|source| failed("cancel", "Task", name, source)),
+        }
+    }
+
+    /// Takes away the annotation of a person's wish that is dealt with; the item of another wish that
+    /// was made meanwhile is another.
+    pub(super) async fn settle_request(&self, key: &str) -> Result<(), StepError> {
+        let name = labels::TRIGGER_REQUEST;
+        let Some(wish) = self.spawner.annotations().get(name) else {
+            return Ok(());
+        };
+        if super::sources::requested_key(self.spawner).as_deref() != Some(key) {
+            return Ok(());
+        }
+        tracing::debug!(spawner = %self.key, wish, "a wish is dealt with");
+        self.applier.count("patch", "taskspawner");
+        let patch = json!({
+            "metadata": {
+                "uid": self.spawner.metadata.uid,
+                "resourceVersion": self.spawner.metadata.resource_version,
+                "annotations": { name: null },
+            },
+        });
+        let spawners: Api<PartialObjectMeta<TaskSpawner>> = self.api();
+        match spawners
+            .patch(&self.key.name, &patching(), &Patch::Merge(&patch))
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(source) => match overtaken(source) {
+                Ok(_) => Ok(()),
+                Err(source) => Err(failed("patch", "TaskSpawner", &self.key.name, source)),
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a spawner remembers, as ConfigMaps on the server.
 
-use axon_api::{TaskSpawner, names};
-use axon_plan::spawner::memory::{self, Memory, SHARDS, ShardWrite};
+use axon_api::{TaskSpawner, labels, names};
+use axon_plan::spawner::memory::Memory;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -17,22 +17,13 @@ pub(super) fn name(spawner: &TaskSpawner, shard: usize) -> String {
 /// Reads all that the spawner remembers.
 pub(super) async fn read(hands: &Hands<'_>) -> Result<Memory, StepError> {
     let uid = hands.spawner.metadata.uid.as_deref().unwrap_or_default();
-    let selector = format!("{}={uid}", axon_api::labels::SPAWNER_MEMORY);
+    let selector = format!("{}={uid}", labels::SPAWNER_MEMORY);
     // Without a version the list is the server's latest, not that of a cache.
     let parameters = ListParams::default().labels(&selector);
     let maps = hands.api::<ConfigMap>().list(&parameters).await;
     let maps = maps.map_err(|source| failed("list", "ConfigMaps of", &hands.key.name, source))?;
-    let mut memory = Memory::default();
-    for shard in 0..SHARDS {
+    Ok(Memory::read(|shard| {
         let name = name(hands.spawner, shard);
-        if let Some(map) = maps.items.iter().find(|map| map.name_any() == name) {
-            memory.shards[shard] = memory::Shard::read(map);
-        }
-    }
-    Ok(memory)
-}
-
-/// The ConfigMap to create for a part that there was none of.
-pub(super) fn new(spawner: &TaskSpawner, write: &ShardWrite) -> ConfigMap {
-    memory::config_map(spawner, write)
+        maps.items.iter().find(|map| map.name_any() == name)
+    }))
 }

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) generation: Option<i64>,
     /// Items that could not become a Task, by key: why.
     pub(super) refused: BTreeMap<String, String>,
+    /// Version of the Secret that the source was asked with.
+    pub(super) secret_version: Option<u64>,
     /// Items that did not match any more when they were fetched, until when they are left alone: the
     /// source may not have noticed yet.
     pub(super) passed_over: HashMap<String, Instant>,
@@ -47,6 +49,11 @@ impl States {
     /// Puts it back after the round.
     pub(super) fn put(&self, key: &Key, state: State) {
         self.lock().insert(key.clone(), state);
+    }
+
+    /// The spawner is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        self.lock().remove(key);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, State>> {

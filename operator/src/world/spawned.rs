@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use axon_api::{Phase, Task, labels};
+use axon_api::Task;
 use axon_plan::spawner::SpawnedTask;
 use kube::{Resource, ResourceExt};
 
@@ -28,30 +28,9 @@ pub(crate) struct Spawned {
 /// What rounds of a spawner ask about one of its Tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
-    name: Box<str>,
-    phase: Option<Phase>,
-    item: Option<Box<str>>,
-    trigger: Option<Box<str>>,
-    has_started: bool,
-    is_deleting: bool,
+    seen: SpawnedTask,
     /// Whether the watch has told of it. Until then it is known from the operator's own write.
     is_watched: bool,
-}
-
-impl Facts {
-    fn of(task: &Task, is_watched: bool) -> Self {
-        let annotation = |name: &str| task.annotations().get(name).map(|text| text.as_str().into());
-        let status = task.status.as_ref();
-        Self {
-            name: task.name_any().into(),
-            phase: task.phase(),
-            item: annotation(labels::ITEM),
-            trigger: annotation(labels::TRIGGER),
-            has_started: status.is_some_and(|status| status.attempts.is_some()),
-            is_deleting: task.meta().deletion_timestamp.is_some(),
-            is_watched,
-        }
-    }
 }
 
 /// The spawner that controls the Task, if one does.
@@ -69,18 +48,7 @@ impl World {
     /// The Tasks of the spawner with this UID, by their UID.
     pub(crate) fn spawned_tasks(&self, spawner_uid: &str) -> Vec<SpawnedTask> {
         let tasks = self.spawned.tasks.get(spawner_uid).into_iter().flatten();
-        tasks
-            .map(|(uid, facts)| SpawnedTask {
-                name: facts.name.to_string(),
-                uid: uid.to_string(),
-                phase: facts.phase,
-                item: facts.item.as_deref().map(str::to_owned),
-                trigger: facts.trigger.as_deref().map(str::to_owned),
-                has_started: facts.has_started,
-                is_deleting: facts.is_deleting,
-                is_fresh: false,
-            })
-            .collect()
+        tasks.map(|(_, facts)| facts.seen.clone()).collect()
     }
 
     /// Whether the Task with this UID was admitted by its spawner.
@@ -103,31 +71,29 @@ impl World {
         };
         let uid = task.meta().uid.as_deref().unwrap_or_default();
         let tasks = self.spawned.tasks.entry(link.uid).or_default();
-        tasks.entry(uid.into()).or_insert_with(|| Facts::of(task, false));
+        tasks.entry(uid.into()).or_insert_with(|| Facts {
+            seen: SpawnedTask::of(task),
+            is_watched: false,
+        });
     }
 
     /// The Task that the operator created is not on the server any more, as that has said.
     pub(crate) fn note_spawned_gone(&mut self, spawner_uid: &str, task_uid: &str) {
-        let watched = self.uids.contains_key(task_uid);
-        if !watched {
+        let tasks = self.spawned.tasks.get(spawner_uid);
+        let facts = tasks.and_then(|tasks| tasks.get(task_uid));
+        if facts.is_some_and(|facts| !facts.is_watched) {
             self.spawned.remove(spawner_uid, task_uid);
         }
-    }
-
-    /// Names of Tasks of this spawner that the watch has not told of.
-    pub(crate) fn unwatched_spawned(&self, spawner_uid: &str) -> Vec<(String, String)> {
-        let tasks = self.spawned.tasks.get(spawner_uid).into_iter().flatten();
-        tasks
-            .filter(|(_, facts)| !facts.is_watched)
-            .map(|(uid, facts)| (facts.name.to_string(), uid.to_string()))
-            .collect()
     }
 
     /// The watch, or an answer, told of this Task.
     pub(super) fn put_spawned(&mut self, link: &Link, task: &Task) {
         let uid = task.meta().uid.as_deref().unwrap_or_default();
-        let facts = Facts::of(task, true);
-        if facts.has_started || facts.phase.is_some_and(Phase::is_final) {
+        let facts = Facts {
+            seen: SpawnedTask::of(task),
+            is_watched: true,
+        };
+        if facts.seen.has_started || facts.seen.is_finished() {
             self.spawned.admitted.remove(uid);
         }
         let tasks = self.spawned.tasks.entry(link.uid.clone()).or_default();

@@ -1,0 +1,190 @@
+//! The sources of spawners: who is asked what, whatever the source is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axon_api::TaskSpawner;
+use axon_api::sources::{Candidate, Fetched};
+use axon_plan::spawner::memory::Memory;
+use axon_plan::spawner::{SourceSeen, TicksSeen, Trouble};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::key::Key;
+
+#[cfg(feature = "cron")]
+mod cron;
+#[cfg(feature = "github")]
+mod github;
+mod request;
+
+/// Those who ask the sources of spawners. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    /// Who polls GitHub.
+    #[cfg(feature = "github")]
+    pub hub: crate::forge::Hub,
+    /// What was delivered to the webhook server.
+    #[cfg(any(feature = "github", feature = "webhook"))]
+    pub deliveries: crate::webhook::Deliveries,
+}
+
+/// What a source has to say, owned.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    heard: Option<Timestamp>,
+    candidates: Arc<[Candidate]>,
+    absence_counts: bool,
+    open: BTreeSet<String>,
+    ticks: TicksSeen,
+    trouble: Option<Trouble>,
+    down_proof: Option<(bool, String)>,
+}
+
+impl Heard {
+    /// As a decision sees it.
+    pub(super) fn seen(&self) -> SourceSeen<'_> {
+        SourceSeen {
+            heard: self.heard,
+            candidates: &self.candidates,
+            absence_counts: self.absence_counts,
+            open: self.open.clone(),
+            ticks: self.ticks,
+            trouble: self.trouble.clone(),
+            down_proof: self.down_proof.clone(),
+        }
+    }
+
+    /// A source that cannot be asked.
+    fn trouble(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            trouble: Some(Trouble {
+                reason,
+                message: message.into(),
+                passes: false,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Leaves out the candidates that are not wanted now.
+    pub(super) fn without(&mut self, is_unwanted: impl Fn(&str) -> bool) {
+        if self
+            .candidates
+            .iter()
+            .any(|candidate| is_unwanted(&candidate.key))
+        {
+            let kept = self.candidates.iter();
+            self.candidates = kept
+                .filter(|candidate| !is_unwanted(&candidate.key))
+                .cloned()
+                .collect();
+            self.absence_counts = false;
+        }
+    }
+
+    fn add(&mut self, candidate: Candidate) {
+        let others = self.candidates.iter();
+        let others = others.filter(|other| other.key != candidate.key).cloned();
+        self.candidates = others.chain([candidate.clone()]).collect();
+    }
+}
+
+/// What a spawner's source is asked with.
+pub(super) struct Asker<'a> {
+    pub(super) key: &'a Key,
+    pub(super) spawner: &'a TaskSpawner,
+    /// Repository and Secret of the template's workspace, when it was found.
+    pub(super) workspace: Option<&'a axon_api::WorkspaceSpec>,
+    /// Version of the workspace's Secret.
+    pub(super) secret_version: Option<u64>,
+}
+
+impl Sources {
+    /// What the spawner's source has to say, from memory. A source that is polled is subscribed to.
+    pub(super) async fn heard(&self, asker: &Asker<'_>, memory: &Memory, now: Timestamp) -> Heard {
+        #[cfg(not(feature = "github"))]
+        let _ = (memory, asker.workspace, asker.secret_version);
+        let when = &asker.spawner.spec.when;
+        if asker.spawner.is_suspended() {
+            self.leave(asker.key);
+            return Heard::default();
+        }
+        let mut heard = match when.source() {
+            #[cfg(feature = "github")]
+            Some("githubIssues" | "githubPullRequests") => self.github(asker, memory),
+            #[cfg(feature = "cron")]
+            Some("cron") => {
+                self.leave(asker.key);
+                cron::heard(asker.spawner, now)
+            }
+            #[cfg(any(feature = "github", feature = "webhook"))]
+            Some("githubWebhook" | "webhook") => {
+                self.leave(asker.key);
+                self.delivered(asker).await
+            }
+            _ => Heard::default(),
+        };
+        if let Some(candidate) = request::candidate(asker.spawner, now) {
+            heard.add(candidate);
+        }
+        heard
+    }
+
+    #[cfg(any(feature = "github", feature = "webhook"))]
+    async fn delivered(&self, asker: &Asker<'_>) -> Heard {
+        let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
+        Heard {
+            heard: Some(self.deliveries.heard()),
+            candidates: self.deliveries.pending(uid),
+            trouble: self.deliveries.trouble(asker.spawner).await,
+            down_proof: self.deliveries.down_proof(asker.key),
+            ..Heard::default()
+        }
+    }
+
+    /// Fetches an item with all that templates may use.
+    pub(super) async fn item(&self, asker: &Asker<'_>, candidate: &Candidate) -> Result<Fetched, Trouble> {
+        let when = &asker.spawner.spec.when;
+        match when.source() {
+            #[cfg(feature = "github")]
+            Some("githubIssues" | "githubPullRequests") => self.hub.item(asker.key, candidate).await,
+            #[cfg(feature = "cron")]
+            Some("cron") => Ok(cron::item(asker.spawner, candidate)),
+            #[cfg(any(feature = "github", feature = "webhook"))]
+            Some("githubWebhook" | "webhook") => self.deliveries.item(asker.spawner, candidate).await,
+            _ => Ok(Fetched::NoLonger(
+                "is of a source that this build lacks".to_owned(),
+            )),
+        }
+    }
+
+    /// What kept the event with this key may go.
+    pub(super) async fn settle(&self, asker: &Asker<'_>, key: &str) -> anyhow::Result<()> {
+        #[cfg(any(feature = "github", feature = "webhook"))]
+        if key.starts_with("delivery-") {
+            let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
+            return self.deliveries.settle(uid, key).await;
+        }
+        tracing::debug!(spawner = %asker.key, key, "an event is settled");
+        Ok(())
+    }
+
+    /// The Secret that the spawner's source is asked with is another than before.
+    pub(super) fn secret_changed(&self, namespace: &str, name: &str) {
+        #[cfg(feature = "github")]
+        self.hub.secret_changed(namespace, name);
+        tracing::debug!(namespace, name, "the Secret of a source has changed");
+    }
+
+    /// The spawner asks nothing any more.
+    pub(super) fn leave(&self, key: &Key) {
+        #[cfg(feature = "github")]
+        self.hub.unsubscribe(key);
+        let _ = key;
+    }
+}
+
+/// Key of the item that a person wishes for.
+pub(super) fn requested_key(spawner: &TaskSpawner) -> Option<String> {
+    request::candidate(spawner, Timestamp::UNIX_EPOCH).map(|candidate| candidate.key)
+}

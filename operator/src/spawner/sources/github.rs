@@ -1,0 +1,176 @@
+//! What a spawner asks the hub that polls GitHub.
+
+use std::time::Duration;
+
+use axon_api::TaskSpawner;
+use axon_api::sources::poll_interval;
+use axon_plan::spawner::memory::Memory;
+use axon_plan::template;
+
+use super::{Asker, Heard, Sources};
+use crate::forge::{Ask, Wanted, What};
+
+impl Sources {
+    /// Subscribes to what the spawner asks, and tells what is known of it.
+    pub(super) fn github(&self, asker: &Asker<'_>, memory: &Memory) -> Heard {
+        let Some(workspace) = asker.workspace else {
+            // The decision says that it is missing.
+            self.leave(asker.key);
+            return Heard::default();
+        };
+        let ask = match ask(asker, &workspace.repo) {
+            Ok(ask) => ask,
+            Err(wrong) => {
+                self.leave(asker.key);
+                return Heard::trouble("InvalidRepository", wrong);
+            }
+        };
+        self.hub.subscribe(asker.key, ask);
+        let remembered = memory.shards.iter().flat_map(|shard| shard.entries.keys());
+        let heard = self.hub.heard(asker.key, remembered.map(String::as_str));
+        Heard {
+            heard: heard.heard,
+            candidates: heard.candidates,
+            absence_counts: heard.absence_counts,
+            open: heard.open,
+            trouble: heard.trouble,
+            ..Heard::default()
+        }
+    }
+}
+
+/// What the spawner asks of the repository of its workspace, or of the one that its source names.
+fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
+    let spec = &asker.spawner.spec;
+    let (what, named, own_interval) = match (&spec.when.github_issues, &spec.when.github_pull_requests) {
+        (Some(issues), _) => (What::Issues(issues.clone()), &issues.repo, &issues.poll_interval),
+        (None, Some(pulls)) => (
+            What::PullRequests(pulls.clone()),
+            &pulls.repo,
+            &pulls.poll_interval,
+        ),
+        (None, None) => return Err("the source is none of GitHub".to_owned()),
+    };
+    let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
+    let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
+    let workspace_spec = asker
+        .workspace
+        .and_then(|workspace| workspace.secret_ref.as_ref());
+    Ok(Ask {
+        repository: named
+            .as_deref()
+            .map_or_else(|| workspace.to_owned(), |named| beside(workspace, named)),
+        secret: workspace_spec.map(|secret| secret.name.clone()),
+        what,
+        interval: interval.max(Duration::from_secs(5)),
+        wanted: wanted(asker.spawner),
+    })
+}
+
+/// The repository `named`, which is on the server of `workspace` when only owner and name are given.
+fn beside(workspace: &str, named: &str) -> String {
+    let is_short = !named.contains("://") && !named.contains(':');
+    if !is_short {
+        return named.to_owned();
+    }
+    if let Some((scheme, rest)) = workspace.split_once("://") {
+        let server = rest.split('/').next().unwrap_or(rest);
+        return format!("{scheme}://{server}/{named}");
+    }
+    match workspace.split_once(':') {
+        Some((server, _)) => format!("{server}:{named}"),
+        None => named.to_owned(),
+    }
+}
+
+/// What has to be fetched for the templates. One that cannot be read is told of by the decision.
+fn wanted(spawner: &TaskSpawner) -> Wanted {
+    let spec = &spawner.spec.task_template;
+    let metadata = spec.metadata.iter();
+    let values = metadata.flat_map(|metadata| metadata.labels.values().chain(metadata.annotations.values()));
+    let templates = [&spec.prompt_template, &spec.name_template, &spec.branch];
+    let templates = templates.into_iter().flatten().chain(values);
+    let mut wanted = Wanted {
+        // The default prompt has them.
+        comments: spec.prompt_template.is_none(),
+        reviews: false,
+    };
+    let is_shell = spec.type_.as_deref() == Some("shell");
+    wanted.comments |= is_shell;
+    for template in templates.filter_map(|source| template::parse(source).ok()) {
+        for used in template.uses() {
+            match used.field.as_deref() {
+                Some("Comments") => wanted.comments = true,
+                Some("ReviewState" | "ReviewComments") => wanted.reviews = true,
+                None => {
+                    wanted = Wanted {
+                        comments: true,
+                        reviews: true,
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_repository_without_a_server_is_on_that_of_the_workspace() {
+        for (workspace, named, whole) in [
+            (
+                "https://github.com/me/fork.git",
+                "up/stream",
+                "https://github.com/up/stream",
+            ),
+            (
+                "http://127.0.0.1:8080/me/fork",
+                "up/stream",
+                "http://127.0.0.1:8080/up/stream",
+            ),
+            (
+                "git@ghe.example.com:me/fork.git",
+                "up/stream",
+                "git@ghe.example.com:up/stream",
+            ),
+            (
+                "https://github.com/me/fork",
+                "https://ghe.example.com/a/b",
+                "https://ghe.example.com/a/b",
+            ),
+        ] {
+            assert_eq!(beside(workspace, named), whole);
+        }
+    }
+
+    #[test]
+    fn comments_and_reviews_are_fetched_only_for_templates_that_use_them() {
+        let spawner = |template: serde_json::Value| -> TaskSpawner {
+            serde_json::from_value(json!({
+                "apiVersion": "axon.io/v1alpha1", "kind": "TaskSpawner", "metadata": { "name": "s" },
+                "spec": { "when": { "githubIssues": {} }, "taskTemplate": template },
+            }))
+            .expect("a spawner")
+        };
+        let of = |template| {
+            let wanted = wanted(&spawner(template));
+            (wanted.comments, wanted.reviews)
+        };
+        assert_eq!(of(json!({})), (true, false));
+        assert_eq!(of(json!({ "promptTemplate": "{{.Title}}" })), (false, false));
+        assert_eq!(
+            of(json!({ "promptTemplate": "{{.ReviewComments}}" })),
+            (false, true)
+        );
+        assert_eq!(
+            of(json!({ "promptTemplate": "a", "branch": "{{.Comments}}" })),
+            (true, false)
+        );
+    }
+}
