@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, Workspace, WorkspaceSpec, names};
 use axon_plan::{
-    BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, branch,
-    references,
+    Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, Plan, SecretKeys,
+    Settings, branch, references,
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -63,6 +63,7 @@ impl Seen {
             now,
             settings,
             task: &self.task,
+            admission: Admission::NotSpawned,
             defaults: self.defaults.found(),
             provider: self.provider.found(),
             agent_configs: &agent_configs,

@@ -8,8 +8,8 @@ use axon_api::{
 };
 use axon_plan::pipeline::{self, PipelineObserved};
 use axon_plan::{
-    BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys, Settings, Step,
-    references,
+    Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys, Settings,
+    Step, references,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -117,6 +117,7 @@ fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -
         now: now(),
         settings: &settings,
         task,
+        admission: Admission::NotSpawned,
         defaults: found(defaults.as_ref()),
         provider: found(provider.as_ref()),
         agent_configs: &configs,

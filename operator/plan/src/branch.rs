@@ -55,7 +55,10 @@ pub fn contends(task: &Task, lease: Option<&LeaseSeen>) -> bool {
         return true;
     }
     let Some(status) = &task.status else {
-        return task.spec.depends_on.is_empty();
+        // A Task of a TaskSpawner may be held by that, and is in the queue once it was let start.
+        let is_spawned = task.metadata.annotations.as_ref();
+        let is_spawned = is_spawned.is_some_and(|annotations| annotations.contains_key(labels::ITEM));
+        return task.spec.depends_on.is_empty() && !is_spawned;
     };
     match status.phase {
         Some(Phase::Waiting) => status.reason.as_deref() == Some(BRANCH_LOCKED),

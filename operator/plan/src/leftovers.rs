@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use axon_api::{Phase, Task, TaskStatus};
+use axon_api::{Phase, Task, TaskStatus, labels};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
+
+use serde_json::Value;
 
 use crate::branch;
 use crate::draft::whole_seconds;
@@ -16,6 +18,9 @@ use crate::progress::{self, Progress};
 /// Reasons with which a Task ends though nobody saw its pod end.
 const UNSEEN: &[&str] = &["Cancelled", "JobDeleted", "PodLost"];
 
+/// How long a Task whose time to live is over is kept for its end to be reported.
+const REPORTED_WITHIN: Duration = Duration::from_hours(1);
+
 /// The plan for a Task that has ended: its status stays as it is, whatever is observed.
 pub(crate) fn plan(observed: &Observed<'_>, status: &TaskStatus) -> Plan {
     let mut plan = Plan {
@@ -25,8 +30,13 @@ pub(crate) fn plan(observed: &Observed<'_>, status: &TaskStatus) -> Plan {
     };
     if let Some(expiry) = expiry(observed.task, status) {
         let left = expiry.duration_since(whole_seconds(observed.now));
+        let unreported = until_reported(observed, status);
         match Duration::try_from(left) {
             Ok(left) if !left.is_zero() => plan.wake = Some(left),
+            _ if unreported.is_some() => {
+                "kept until its end is reported".clone_into(&mut plan.why);
+                plan.wake = unreported;
+            }
             _ if observed.is_awaited && status.phase == Some(Phase::Succeeded) => {
                 "kept until the Tasks that depend on it have recorded what it produced"
                     .clone_into(&mut plan.why);
@@ -42,6 +52,27 @@ pub(crate) fn plan(observed: &Observed<'_>, status: &TaskStatus) -> Plan {
     }
     plan.steps = steps(observed, status);
     plan
+}
+
+/// For how long the Task has to be kept so that its end is reported to where it came from; `None` when
+/// nothing is to be reported, it was, or it could not be for an hour.
+fn until_reported(observed: &Observed<'_>, status: &TaskStatus) -> Option<Duration> {
+    let annotations = observed.task.metadata.annotations.as_ref()?;
+    if !annotations.contains_key(labels::REPORT) {
+        return None;
+    }
+    let reported = annotations.get(labels::REPORTED);
+    let reported: Option<Value> = reported.and_then(|reported| serde_json::from_str(reported).ok());
+    let phase = reported
+        .as_ref()
+        .and_then(|reported| reported.get("phase")?.as_str());
+    if phase.is_some() && phase == status.phase.map(Phase::as_str) {
+        return None;
+    }
+    let ended = status.completion_time.as_ref()?.0;
+    let given_up = ended.checked_add(REPORTED_WITHIN).ok()?;
+    let left = given_up.duration_since(whole_seconds(observed.now));
+    Duration::try_from(left).ok().filter(|left| !left.is_zero())
 }
 
 /// When the Task is to be deleted, if ever.

@@ -41,7 +41,9 @@ mod storage;
 mod token;
 mod volumes;
 
-pub use observed::{BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys};
+pub use observed::{
+    Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys,
+};
 pub use plan::{Notice, NoticeKind, Plan, Step};
 pub use settings::Settings;
 

@@ -16,6 +16,8 @@ pub struct Observed<'a> {
     pub now: Timestamp,
     pub settings: &'a Settings,
     pub task: &'a Task,
+    /// Whether a TaskSpawner has let the Task start.
+    pub admission: Admission,
     /// The namespace's TaskDefaults, the one named `default`.
     pub defaults: Found<'a, TaskDefaults>,
     /// The AgentProvider that `spec.providerRef` names, or else the defaults for the agent type.
@@ -52,6 +54,18 @@ pub struct Observed<'a> {
     /// Why the server refused to create this Task's next Job as invalid (its answer 422, or 403
     /// of an admission rule): the same Job would be refused again, so the Task fails with it.
     pub refused_job: Option<&'a str>,
+}
+
+/// Whether a TaskSpawner has let a Task start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// No TaskSpawner made it, so none has to let it start.
+    #[default]
+    NotSpawned,
+    /// It may start: [`crate::spawner::SpawnerPlan::admitted`] has its UID.
+    Admitted,
+    /// It may not start yet, or it is not known whether it may.
+    Held,
 }
 
 /// An object that the Task may name.

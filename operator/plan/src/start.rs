@@ -9,6 +9,7 @@ use crate::dependencies;
 use crate::draft::Draft;
 use crate::ending::Ending;
 use crate::job::{self, TooLarge};
+use crate::observed::{Admission, Observed};
 use crate::plan::{Plan, Step};
 use crate::progress::Cause;
 use crate::requirements::{self, Blocked, Lasting};
@@ -45,6 +46,9 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
     if let Some(why) = observed.refused_job {
         let message = format!("the API server does not take Job `{name}`: {why}");
         return fail(draft, "JobRefused", message);
+    }
+    if observed.admission == Admission::Held && number == 1 {
+        return hold(observed);
     }
     let requirements = match requirements::check(observed) {
         Ok(requirements) => requirements,
@@ -92,6 +96,16 @@ pub(crate) fn begin(mut draft: Draft<'_, '_>, number: i32) -> Plan {
         draft.wake_at(deadline);
     }
     draft.finish("all that the Task names is there")
+}
+
+/// The Task waits for its TaskSpawner to let it start. Nothing is written of it: mostly it is let start
+/// at once, and what keeps it is told by the status of the TaskSpawner.
+fn hold(observed: &Observed<'_>) -> Plan {
+    Plan {
+        status: observed.task.status.clone().unwrap_or_default(),
+        why: "the TaskSpawner has not let the Task start yet".to_owned(),
+        ..Plan::default()
+    }
 }
 
 /// An attempt begins without a pod: what is recorded is of an earlier one.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_api::run::RunDescription;
 use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskStatus, Workspace};
 use axon_plan::{
-    BranchSeen, Dependency, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, Step, references,
+    Admission, BranchSeen, Dependency, Found, LeaseSeen, Observed, Plan, SecretKeys, Settings, Step,
+    references,
 };
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
@@ -73,6 +74,7 @@ pub(crate) struct Scene {
     pub(crate) now: i64,
     pub(crate) settings: Settings,
     pub(crate) task: Task,
+    pub(crate) admission: Admission,
     pub(crate) defaults: Option<TaskDefaults>,
     /// The AgentProvider that the Task or its defaults name.
     pub(crate) provider: Option<AgentProvider>,
@@ -101,6 +103,7 @@ impl Scene {
             now: 0,
             settings: Settings::default(),
             task,
+            admission: Admission::NotSpawned,
             defaults: None,
             provider: None,
             agent_configs: Vec::new(),
@@ -150,6 +153,7 @@ impl Scene {
             now: at(self.now),
             settings: &self.settings,
             task: &self.task,
+            admission: self.admission,
             defaults: found(self.defaults.as_ref()),
             provider: found(self.provider.as_ref()),
             agent_configs: &agent_configs,

@@ -20,5 +20,6 @@ mod schema_values;
 mod schema_walk;
 mod setting_up;
 mod simulation;
+mod spawned;
 mod starting;
 mod templates;
