@@ -32,6 +32,7 @@ pub struct Seen {
     dependencies: Vec<Dependency>,
     dependency_cycle: Option<Vec<String>>,
     is_awaited: bool,
+    admission: Admission,
     branch: Option<BranchSeen>,
     held_branches: Vec<LeaseSeen>,
     token_expires: Option<Timestamp>,
@@ -63,7 +64,7 @@ impl Seen {
             now,
             settings,
             task: &self.task,
-            admission: Admission::NotSpawned,
+            admission: self.admission,
             defaults: self.defaults.found(),
             provider: self.provider.found(),
             agent_configs: &agent_configs,
@@ -107,6 +108,7 @@ pub async fn observe(
         dependencies: Vec::new(),
         dependency_cycle: None,
         is_awaited: gathered.is_awaited,
+        admission: Admission::NotSpawned,
         branch: None,
         held_branches: gathered.held_branches,
         token_expires: None,
@@ -122,6 +124,7 @@ pub async fn observe(
         queue,
         key,
     };
+    seen.admission = world.lock().admission(key, &seen.task);
     look_again_for_recorded(&reader, &mut seen).await?;
     seen.token_expires = token_expires(&world.lock(), key, &seen.task);
     // The token of a running agent is made anew before it expires, and a branch that it lost is taken

@@ -11,6 +11,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod provider;
 pub mod references;
+pub mod report;
 pub mod settings;
 pub mod spawner;
 pub mod template;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axon_api::Task;
+use axon_plan::Admission;
 use axon_plan::spawner::SpawnedTask;
 use kube::{Resource, ResourceExt};
 
@@ -51,9 +52,17 @@ impl World {
         tasks.map(|(_, facts)| facts.seen.clone()).collect()
     }
 
-    /// Whether the Task with this UID was admitted by its spawner.
-    pub(crate) fn is_admitted(&self, task_uid: &str) -> bool {
-        self.spawned.admitted.contains(task_uid)
+    /// Whether the spawner of the Task, if it has one, lets it start.
+    pub(crate) fn admission(&self, key: &Key, task: &Task) -> Admission {
+        if link(key, task).is_none() {
+            return Admission::NotSpawned;
+        }
+        let uid = task.meta().uid.as_deref().unwrap_or_default();
+        if self.spawned.admitted.contains(uid) {
+            Admission::Admitted
+        } else {
+            Admission::Held
+        }
     }
 
     /// The Task with this UID may start.
@@ -119,5 +128,87 @@ impl Spawned {
                 self.tasks.remove(spawner_uid);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::world::Loose;
+
+    fn task(uid: &str, status: &Value) -> Value {
+        json!({
+            "metadata": {
+                "name": "fix-bugs-42", "namespace": "dev", "uid": uid,
+                "annotations": { "axon.io/item": "issue-42", "axon.io/trigger": "match-1" },
+                "ownerReferences": [{
+                    "apiVersion": "axon.io/v1alpha1", "kind": "TaskSpawner", "name": "fix-bugs", "uid": "s",
+                    "controller": true,
+                }],
+            },
+            "spec": { "prompt": "p" }, "status": status,
+        })
+    }
+
+    fn typed(object: Value) -> Task {
+        serde_json::from_value(object).expect("a Task")
+    }
+
+    fn tell(world: &mut World, object: Value) {
+        let sent: Loose<Task> = serde_json::from_value(object).expect("a Task");
+        world.on_task(Event::Apply(sent));
+    }
+
+    fn key() -> Key {
+        Key::new("dev", "fix-bugs-42")
+    }
+
+    #[test]
+    fn a_task_of_a_spawner_is_held_until_it_is_admitted() {
+        let mut world = World::default();
+        let object = task("t", &Value::Null);
+        tell(&mut world, object.clone());
+        let task = typed(object);
+        assert_eq!(world.admission(&key(), &task), Admission::Held);
+        let woken = world.admit("t").map(|(key, _)| key);
+        assert_eq!(woken, Some(key()));
+        assert_eq!(world.admission(&key(), &task), Admission::Admitted);
+        assert_eq!(world.admit("t"), None, "once is enough");
+    }
+
+    #[test]
+    fn a_change_of_a_task_wakes_its_spawner() {
+        let mut world = World::default();
+        let spawners = world.errands().spawners;
+        tell(&mut world, task("t", &Value::Null));
+        assert_eq!(spawners.depth(), 1);
+        assert_eq!(world.spawned_tasks("s").len(), 1);
+        world.on_task(Event::Delete(serde_json::from_value(task("t", &Value::Null)).expect("a Task")));
+        assert_eq!(world.spawned_tasks("s"), []);
+    }
+
+    #[test]
+    fn a_task_that_was_just_created_counts_before_the_watch_tells_of_it() {
+        let mut world = World::default();
+        world.note_spawned(&typed(task("t", &Value::Null)));
+        assert_eq!(world.spawned_tasks("s").len(), 1);
+        world.note_spawned_gone("s", "t");
+        assert_eq!(world.spawned_tasks("s"), []);
+        tell(&mut world, task("t", &Value::Null));
+        world.note_spawned_gone("s", "t");
+        assert_eq!(world.spawned_tasks("s").len(), 1, "what the watch has told of, it tells the end of");
+    }
+
+    #[test]
+    fn a_task_of_nobody_is_not_held() {
+        let mut object = task("t", &Value::Null);
+        object["metadata"]["ownerReferences"] = json!([]);
+        assert_eq!(
+            World::default().admission(&key(), &typed(object)),
+            Admission::NotSpawned
+        );
     }
 }
