@@ -9,11 +9,13 @@
     reason = "doc comments of specs are what kubectl explain prints, as plain text"
 )]
 
+mod check;
 pub mod comment_policy;
 pub mod cron;
 pub mod github;
 pub mod item;
 pub mod pattern;
+pub mod poll_interval;
 pub mod reporting;
 pub mod secret;
 pub mod text;
@@ -21,5 +23,6 @@ pub mod variables;
 pub mod webhook;
 mod when;
 
+pub use check::check;
 pub use item::{Candidate, Cause, Fetched, Subject, SubjectKind, Verdict, WorkItem};
 pub use when::{NAMES, SOURCES, Source, When};
