@@ -113,10 +113,11 @@ fn a_task_without_an_item_counts_and_is_not_held() {
 fn a_task_that_was_made_from_a_stale_view_never_starts_and_is_deleted() {
     let mut world = limited(0, 0);
     world.candidates = vec![issue(1)];
-    let old = world.view();
+    let mut old = world.view();
     world.settle().end_all();
     world.expire();
     world.settle();
+    old.spawner = world.spawner.clone();
     world.round(1, &old, usize::MAX);
     assert_eq!(world.created.len(), 2, "it is made once more");
     world.settle();

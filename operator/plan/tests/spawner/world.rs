@@ -310,8 +310,11 @@ impl World {
             }
             Step::Settle { key } => {
                 self.settled.push(key.clone());
-                self.candidates
-                    .retain(|candidate| candidate.key != *key || candidate.cause == Cause::Match);
+                let of_view = |known: &Candidate| {
+                    let is_once = matches!(known.cause, Cause::Event | Cause::Manual { .. });
+                    is_once && known.key == *key && view.candidates.contains(known)
+                };
+                self.candidates.retain(|known| !of_view(known));
             }
             Step::Notify(notice) => self.told.push(format!("{}: {}", notice.reason, notice.message)),
         }
