@@ -56,14 +56,16 @@ pub enum Step {
     /// Write [`SpawnerPlan::status`], on the version that was observed.
     WriteStatus,
     /// Fetch the item, draft its Task ([`super::draft`]) and create it. One that is there already with
-    /// our owner, item, trigger and run is as good; another of the name, and what [`super::draft`] or
-    /// the server refuse for good, put the item among the refused. The next round remembers the Task.
+    /// our owner and item is as good, whatever its trigger: then the view was stale. Another of the
+    /// name, and what [`super::draft`] or the server refuse for good, put the item among the refused.
+    /// The next round remembers the Task.
     Spawn(Spawn),
     /// Delete this Task, with its UID as precondition: it was made twice and never started.
     DeleteTask { task: String, uid: String },
     /// Set `spec.cancel` of this Task, with its UID as precondition.
     CancelTask { task: String, uid: String },
-    /// The event or request with this key is dealt with: what kept it may go.
+    /// The event or request with this key is dealt with: what kept it may go. The annotation with a
+    /// request goes only while it is still the one that was observed.
     Settle { key: String },
     /// Write an event about the spawner.
     Notify(Notice),

@@ -154,15 +154,16 @@ impl<'a, 'o> Recall<'a, 'o> {
             .filter(|candidate| !matches!(candidate.cause, Cause::Manual { .. }))
             .map(|candidate| candidate.key.as_str())
             .collect();
-        for (key, entry) in self.current() {
-            if entry.matches && !is_event(&key) && !matching.contains(key.as_str()) {
-                let gone = Entry {
-                    matches: false,
-                    since: self.now,
-                    ..entry
-                };
-                self.set(&key, Some(gone));
-            }
+        let is_absent = |key: &str, entry: &Entry| entry.matches && !is_event(key) && !matching.contains(key);
+        let absent: Vec<(String, Entry)> = self
+            .current()
+            .filter(|(key, entry)| is_absent(key, entry))
+            .map(|(key, entry)| (key.to_owned(), entry.clone()))
+            .collect();
+        for (key, mut entry) in absent {
+            entry.matches = false;
+            entry.since = self.now;
+            self.set(&key, Some(entry));
         }
     }
 
@@ -190,31 +191,33 @@ impl<'a, 'o> Recall<'a, 'o> {
             }
             listed && !entry.matches && !self.observed.source.open.contains(key)
         };
+        let is_old = |key: &str, entry: &Entry| {
+            let age = self.now.duration_since(entry.since);
+            age >= KEPT || (age >= KEPT_AT_LEAST && self.is_full(key))
+        };
         let mut over: Vec<(Timestamp, String)> = self
             .current()
-            .into_iter()
-            .filter(|(key, entry)| is_over(key, entry))
-            .map(|(key, entry)| (entry.since, key))
+            .filter(|(key, entry)| is_old(key, entry) && is_over(key, entry))
+            .map(|(key, entry)| (entry.since, key.to_owned()))
             .collect();
         over.sort();
         for (since, key) in over {
-            let age = self.now.duration_since(since);
-            if age >= KEPT || (age >= KEPT_AT_LEAST && self.is_full(&key)) {
+            // Of those that go for want of room, no more than have to.
+            if self.now.duration_since(since) >= KEPT || self.is_full(&key) {
                 self.set(&key, None);
             }
         }
     }
 
     /// All that is remembered, as it is to be.
-    fn current(&self) -> Vec<(String, Entry)> {
+    fn current(&self) -> impl Iterator<Item = (&str, &Entry)> {
         let shards = self.observed.memory.shards.iter();
         let before = shards.flat_map(|shard| shard.entries.iter());
-        let unchanged = before
-            .filter(|(key, _)| !self.changes.contains_key(*key))
-            .map(|(key, entry)| (key.clone(), entry.clone()));
+        let unchanged = before.filter(|(key, _)| !self.changes.contains_key(*key));
         let changed = self.changes.iter();
-        let changed = changed.filter_map(|(key, entry)| Some((key.clone(), entry.clone()?)));
-        unchanged.chain(changed).collect()
+        let changed = changed.filter_map(|(key, entry)| Some((key, entry.as_ref()?)));
+        let all = unchanged.chain(changed);
+        all.map(|(key, entry)| (key.as_str(), entry))
     }
 
     fn set(&mut self, key: &str, entry: Option<Entry>) {

@@ -43,9 +43,8 @@ fn a_task_that_is_held_can_be_cancelled() {
 
 #[test]
 fn a_task_that_has_started_goes_on_whatever_is_known_of_its_spawner() {
-    let mut scene = Scene::of(spawned()).let_go();
+    let mut scene = Scene::of(spawned()).let_go().with_pod(&running());
     scene.admission = Admission::Held;
-    scene.pods[0].status = serde_json::from_value(running()).expect("a status");
     assert_eq!(told(&scene.plan()).0, axon_api::Phase::Running);
 }
 
