@@ -73,6 +73,9 @@ struct LineCommentWire {
 #[derive(Deserialize)]
 struct FileWire {
     filename: String,
+    /// Of a renamed file.
+    #[serde(default)]
+    previous_filename: Option<String>,
 }
 
 impl ReviewWire {
@@ -128,7 +131,7 @@ impl Repository {
         .await
     }
 
-    /// Names of the files that a pull request changes. GitHub tells of 3,000 at most; more are a
+    /// Paths of the files that a pull request changes; of a renamed one, the new and the old. GitHub tells of 3,000 at most; more are a
     /// failure, because a filter that sees only some of them would be wrong.
     pub async fn files(&self, number: u64) -> Result<Vec<String>, Failure> {
         let mut next = Some(self.url(&format!("/pulls/{number}/files?per_page={PER_PAGE}")));
@@ -136,8 +139,11 @@ impl Repository {
         let mut pages = 0;
         while let Some(url) = next {
             let answer = self.ask(Question::get(url, "files")).await?;
-            let page: Page<String> = answer.page(|wire: FileWire| wire.filename)?;
-            files.extend(page.items.unwrap_or_default());
+            let page: Page<FileWire> = answer.page(|wire| wire)?;
+            for file in page.items.unwrap_or_default() {
+                files.push(file.filename);
+                files.extend(file.previous_filename);
+            }
             next = page.next;
             pages += 1;
             if pages == MOST_FILE_PAGES && next.is_some() {
