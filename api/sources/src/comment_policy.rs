@@ -1,5 +1,18 @@
 //! Which comments ask for work, and who may ask: spec and decision.
 
+mod authority;
+mod command;
+mod decide;
+mod thread;
+
+pub use authority::{Authority, Standing};
+pub(crate) use authority::{May, needs_question};
+pub use command::has_command;
+pub use decide::{Asked, decide, people_to_ask};
+pub use thread::{Body, Said, Thread};
+
+use std::borrow::Cow;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,4 +62,48 @@ pub enum Permission {
     Write,
     Maintain,
     Admin,
+}
+
+impl CommentPolicy {
+    /// The policy of a spec that has either `commentPolicy` or the older two fields, which everybody
+    /// may use. `None` when comments do not matter.
+    pub fn of<'a>(
+        policy: Option<&'a Self>,
+        trigger_comment: Option<&str>,
+        exclude_comments: &[String],
+    ) -> Option<Cow<'a, Self>> {
+        let policy = policy.map_or_else(
+            || {
+                Cow::Owned(Self {
+                    trigger_comment: trigger_comment.map(str::to_owned),
+                    exclude_comments: exclude_comments.to_vec(),
+                    ..Self::default()
+                })
+            },
+            Cow::Borrowed,
+        );
+        policy.has_commands().then_some(policy)
+    }
+
+    /// Whether any command is named.
+    pub fn has_commands(&self) -> bool {
+        self.trigger_comment.is_some() || !self.exclude_comments.is_empty()
+    }
+
+    /// Whether only some may ask.
+    pub fn is_restricted(&self) -> bool {
+        !self.allowed_users.is_empty() || !self.allowed_teams.is_empty() || self.minimum_permission.is_some()
+    }
+}
+
+impl std::fmt::Display for Permission {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Read => "read",
+            Self::Triage => "triage",
+            Self::Write => "write",
+            Self::Maintain => "maintain",
+            Self::Admin => "admin",
+        })
+    }
 }

@@ -1,4 +1,12 @@
-//! `cron`: times of a schedule. Spec, and which ticks are due.
+//! `cron`: times of a schedule. Spec, which ticks are due, and what one is for templates.
+
+mod items;
+mod schedule;
+mod ticks;
+
+pub use items::{candidate, item};
+pub use schedule::Schedule;
+pub use ticks::{Due, MAX_TICKS, due, next_after, zone};
 
 use kube::KubeSchema;
 use schemars::JsonSchema;

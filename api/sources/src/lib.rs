@@ -13,8 +13,11 @@ pub mod comment_policy;
 pub mod cron;
 pub mod github;
 pub mod item;
+pub mod pattern;
 pub mod reporting;
 pub mod secret;
+pub mod text;
+pub mod variables;
 pub mod webhook;
 mod when;
 

@@ -4,7 +4,12 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::comment_policy::CommentPolicy;
+use super::examined::{Examined, Known, Need};
+use super::facts::IssueFacts;
+use super::filters;
+use super::names::{is_among, same_login};
+use crate::comment_policy::{CommentPolicy, Thread};
+use crate::item::{Candidate, Cause, Verdict};
 use crate::reporting::Reporting;
 
 /// Issues of a GitHub repository that match all of these. The repository is that of the template's
@@ -107,3 +112,95 @@ pub enum IssueType {
     Issues,
     Pulls,
 }
+
+impl GitHubIssues {
+    /// Which comments ask for work; `None` when they do not matter.
+    pub fn policy(&self) -> Option<std::borrow::Cow<'_, CommentPolicy>> {
+        CommentPolicy::of(
+            self.comment_policy.as_ref(),
+            self.trigger_comment.as_deref(),
+            &self.exclude_comments,
+        )
+    }
+}
+
+/// Whether an issue passes all filters but those on comments.
+pub fn verdict(spec: &GitHubIssues, issue: &IssueFacts) -> Verdict {
+    match passes(spec, issue) {
+        Ok(()) => Verdict::Match,
+        Err(why) => Verdict::NoMatch(why),
+    }
+}
+
+fn passes(spec: &GitHubIssues, issue: &IssueFacts) -> Result<(), String> {
+    let type_ = if issue.is_pull_request {
+        IssueType::Pulls
+    } else {
+        IssueType::Issues
+    };
+    let is_wanted = match spec.types.as_slice() {
+        [] => type_ == IssueType::Issues,
+        types => types.contains(&type_),
+    };
+    if !is_wanted {
+        return Err(match type_ {
+            IssueType::Issues => "is an issue, and only pull requests are wanted".to_owned(),
+            IssueType::Pulls => "is a pull request, and only issues are wanted".to_owned(),
+        });
+    }
+    filters::state(spec.state, issue)?;
+    filters::labels(&issue.labels, &spec.labels, &spec.exclude_labels)?;
+    assignee(spec.assignee.as_deref(), &issue.assignees)?;
+    filters::author(&issue.author, spec.author.as_deref(), &spec.exclude_authors)
+}
+
+fn assignee(wanted: Option<&str>, assignees: &[String]) -> Result<(), String> {
+    match wanted {
+        None => Ok(()),
+        Some("*") if assignees.is_empty() => Err("is assigned to nobody".to_owned()),
+        Some("*") => Ok(()),
+        Some(none) if same_login(none, "none") => match assignees.first() {
+            Some(assignee) => Err(format!("is assigned to `{assignee}`, and nobody is wanted")),
+            None => Ok(()),
+        },
+        Some(wanted) if is_among(assignees, wanted) => Ok(()),
+        Some(wanted) => Err(format!("is not assigned to `{wanted}`")),
+    }
+}
+
+/// Looks at an issue as far as is known.
+pub fn candidate<'a>(spec: &GitHubIssues, issue: &'a IssueFacts, known: &Known<'a>) -> Examined {
+    if let Err(why) = passes(spec, issue) {
+        return Examined::NoMatch(why);
+    }
+    let comment = match spec.policy() {
+        None => Ok(None),
+        Some(policy) => filters::asked(&policy, known, &|known| thread(issue, known)),
+    };
+    match comment {
+        Ok(comment) => Examined::Match(Candidate {
+            key: key_of(issue),
+            id: issue.number.to_string(),
+            cause: comment.map_or(Cause::Match, |comment| Cause::Command { comment }),
+            labels: issue.labels.clone(),
+            created: issue.created,
+        }),
+        Err(examined) => examined,
+    }
+}
+
+/// The thread of an issue, or what is lacking for it.
+pub fn thread<'a>(issue: &'a IssueFacts, known: &Known<'a>) -> Result<Thread<'a>, Need> {
+    let body = known.body.ok_or(Need::Body)?;
+    let comments = known.comments.ok_or(Need::Comments)?;
+    Ok(Thread::of_issue(issue, body, comments, known.own_login))
+}
+
+/// `issue-42`, and `pull-42` for a pull request.
+pub(super) fn key_of(issue: &IssueFacts) -> String {
+    let kind = if issue.is_pull_request { "pull" } else { "issue" };
+    format!("{kind}-{}", issue.number)
+}
+
+#[cfg(test)]
+mod tests;
