@@ -2,13 +2,13 @@
 //!
 //! Neither the App's key nor a token is ever in an error, a log line or anything that is displayed.
 
-mod endpoint;
 mod jwt;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axon_sources::github::endpoint::Endpoint;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -17,9 +17,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::client::Body;
 use kube::{Client, Config};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use self::endpoint::Endpoint;
 use self::jwt::Signer;
 
 /// How long GitHub may take to answer.
@@ -100,6 +99,12 @@ impl App {
             signer,
         })
     }
+
+    /// What proves to GitHub that the App itself asks, for a few minutes from `now`. An error is a
+    /// sentence for people.
+    pub fn jwt(&self, now: Timestamp) -> Result<String, String> {
+        self.signer.jwt(&self.id, now)
+    }
 }
 
 #[derive(Deserialize)]
@@ -124,24 +129,44 @@ impl GitHub {
 
     /// A token of `app` that is good for the repository at the URL `repository` only.
     pub async fn token(&self, app: &App, repository: &str) -> Result<Token, MintError> {
-        let Some(mut endpoint) = Endpoint::of(repository) else {
+        let Some(endpoint) = Endpoint::of(repository) else {
             return Err(MintError::Refused(format!(
                 "`{repository}` is not a repository on a GitHub server"
             )));
         };
-        if let Some(url) = &self.api_url {
-            url.trim_end_matches('/').clone_into(&mut endpoint.api);
-        }
-        match tokio::time::timeout(ANSWER, self.ask(app, &endpoint)).await {
+        let endpoint = endpoint.at(self.api_url.as_deref());
+        self.scoped_token(app, &endpoint, None).await
+    }
+
+    /// A token of `app` that is good for the repository at `endpoint` only, and there for these
+    /// permissions; `None` means all that the App has.
+    pub async fn scoped_token(
+        &self,
+        app: &App,
+        endpoint: &Endpoint,
+        permissions: Option<&Value>,
+    ) -> Result<Token, MintError> {
+        match tokio::time::timeout(ANSWER, self.ask(app, endpoint, permissions)).await {
             Ok(answer) => answer,
-            Err(_) => Err(endpoint.trouble(format!("no answer within {} seconds", ANSWER.as_secs()))),
+            Err(_) => Err(trouble(
+                endpoint,
+                format!("no answer within {} seconds", ANSWER.as_secs()),
+            )),
         }
     }
 
-    async fn ask(&self, app: &App, endpoint: &Endpoint) -> Result<Token, MintError> {
-        let jwt = app.signer.jwt(&app.id, Timestamp::now());
-        let jwt = jwt.map_err(MintError::Refused)?;
-        let body = json!({ "repositories": [endpoint.repository] }).to_string();
+    async fn ask(
+        &self,
+        app: &App,
+        endpoint: &Endpoint,
+        permissions: Option<&Value>,
+    ) -> Result<Token, MintError> {
+        let jwt = app.jwt(Timestamp::now()).map_err(MintError::Refused)?;
+        let mut body = json!({ "repositories": [endpoint.repository] });
+        if let Some(permissions) = permissions {
+            body["permissions"] = permissions.clone();
+        }
+        let body = body.to_string();
         let url = format!(
             "{}/app/installations/{}/access_tokens",
             endpoint.api, app.installation
@@ -159,11 +184,11 @@ impl GitHub {
             .map_err(|error| MintError::Refused(format!("`{}` is no URL: {error}", endpoint.api)))?;
         let client = self.client(endpoint)?;
         let answer = client.send(request).await;
-        let answer = answer.map_err(|error| endpoint.trouble(chain(&error)))?;
+        let answer = answer.map_err(|error| trouble(endpoint, chain(&error)))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await;
         let body = body
-            .map_err(|error| endpoint.trouble(error.to_string()))?
+            .map_err(|error| trouble(endpoint, error.to_string()))?
             .to_bytes();
         read_answer(endpoint, head.status, &head.headers, &body)
     }
@@ -191,12 +216,19 @@ impl GitHub {
         config.read_timeout = Some(ANSWER);
         config.write_timeout = Some(ANSWER);
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| endpoint.trouble(chain(&error)))?;
+        let client = Client::try_from(config).map_err(|error| trouble(endpoint, chain(&error)))?;
         if clients.len() >= MOST_CLIENTS {
             clients.clear();
         }
         clients.insert(endpoint.api.clone(), client.clone());
         Ok(client)
+    }
+}
+
+fn trouble(endpoint: &Endpoint, why: String) -> MintError {
+    MintError::Trouble {
+        server: endpoint.api.clone(),
+        why,
     }
 }
 
@@ -223,7 +255,7 @@ fn read_answer(
     if status.is_success() {
         // What cannot be read is not quoted: there may be a token in it.
         let made: Made = serde_json::from_slice(body)
-            .map_err(|_| endpoint.trouble(format!("it answered {} without a token", status.as_u16())))?;
+            .map_err(|_| trouble(endpoint, format!("it answered {} without a token", status.as_u16())))?;
         return Ok(Token {
             value: made.token,
             expires: made.expires_at,
@@ -239,7 +271,7 @@ fn read_answer(
             .get("x-ratelimit-remaining")
             .is_some_and(|left| left == "0");
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || limited {
-        return Err(endpoint.trouble(answered));
+        return Err(trouble(endpoint, answered));
     }
     let meaning = match status {
         StatusCode::UNAUTHORIZED => "the private key is not one of this App, or appID is wrong",

@@ -9,6 +9,8 @@ pub mod config;
 pub mod controllers;
 pub mod crds;
 pub mod failure;
+#[cfg(feature = "github")]
+pub mod forge;
 pub mod github_app;
 pub mod key;
 pub mod lease;

@@ -31,6 +31,10 @@ pub struct Metrics {
     pub leader: Gauge,
     /// Requests that write, by verb and kind.
     pub api_writes: Family<WriteLabels, Counter>,
+    /// Questions to GitHub, by how they were answered and what they were for.
+    pub github_requests: Family<GitHubLabels, Counter>,
+    /// Requests that GitHub's rate limit leaves to the credential that asked last.
+    pub github_remaining: Gauge,
 }
 
 /// How many Tasks there are in each phase.
@@ -71,6 +75,15 @@ pub struct WriteLabels {
     pub verb: &'static str,
     /// Kind of the object, in lower case.
     pub kind: &'static str,
+}
+
+/// Labels of `axon_github_requests_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GitHubLabels {
+    /// HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// What was asked for, such as `issues`.
+    pub resource: &'static str,
 }
 
 impl EncodeLabelValue for PhaseLabel {
@@ -117,6 +130,8 @@ impl Default for Metrics {
             queue_depth: Gauge::default(),
             leader: Gauge::default(),
             api_writes: Family::default(),
+            github_requests: Family::default(),
+            github_remaining: Gauge::default(),
         }
     }
 }
@@ -159,6 +174,16 @@ impl Metrics {
             "Requests that write, by verb and kind",
             self.api_writes.clone(),
         );
+        registry.register(
+            "github_requests",
+            "Questions to GitHub, by status and what they were for",
+            self.github_requests.clone(),
+        );
+        registry.register(
+            "github_rate_limit_remaining",
+            "Requests that GitHub's rate limit leaves to the credential that asked last",
+            self.github_remaining.clone(),
+        );
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
         Ok(text)
@@ -184,6 +209,11 @@ mod tests {
             kind: "job",
         };
         metrics.api_writes.get_or_create(&labels).inc();
+        let labels = GitHubLabels {
+            status: 304,
+            resource: "issues",
+        };
+        metrics.github_requests.get_or_create(&labels).inc();
         let page = metrics.encode().expect("a page");
         for line in [
             "axon_tasks{phase=\"Running\"} 1",
@@ -196,6 +226,8 @@ mod tests {
             "axon_queue_depth 0",
             "axon_leader 0",
             "axon_api_writes_total{verb=\"create\",kind=\"job\"} 1",
+            "axon_github_requests_total{status=\"304\",resource=\"issues\"} 1",
+            "axon_github_rate_limit_remaining 0",
         ] {
             assert!(page.lines().any(|other| other == line), "no `{line}` in\n{page}");
         }

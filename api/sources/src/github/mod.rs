@@ -1,5 +1,8 @@
 //! GitHub: what its sources are told, what they see, and which items match.
 
+#[cfg(feature = "github-client")]
+pub mod client;
+pub mod endpoint;
 pub mod examined;
 pub mod facts;
 pub mod files;

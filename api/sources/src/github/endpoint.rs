@@ -1,25 +1,25 @@
 //! Where the API of a repository's GitHub server is.
 
-use super::MintError;
-
 /// GitHub's own host.
 const GITHUB: &str = "github.com";
 /// Where its API is.
 const GITHUB_API: &str = "https://api.github.com";
 
-/// An API and a repository behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+/// A repository, and the API of its server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
     /// Base URL of the API, without a slash at its end.
-    pub(super) api: String,
+    pub api: String,
+    /// Who owns the repository: a user or an organization. Empty when the URL does not say.
+    pub owner: String,
     /// Name of the repository, without its owner.
-    pub(super) repository: String,
+    pub repository: String,
 }
 
 impl Endpoint {
     /// The API for the repository at `url`. A server that is reached by http or https has its API
     /// at the same port; one that is reached otherwise, by https.
-    pub(super) fn of(url: &str) -> Option<Self> {
+    pub fn of(url: &str) -> Option<Self> {
         let (scheme, authority, path) = if let Some((scheme, rest)) = url.split_once("://") {
             let (authority, path) = rest.split_once('/')?;
             (scheme, authority, path)
@@ -30,7 +30,8 @@ impl Endpoint {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let host = host.to_ascii_lowercase();
         let path = path.trim_matches('/');
-        let (_, name) = path.strip_suffix(".git").unwrap_or(path).rsplit_once('/')?;
+        let (owner, name) = path.strip_suffix(".git").unwrap_or(path).rsplit_once('/')?;
+        let (_, owner) = owner.rsplit_once('/').unwrap_or(("", owner));
         let without_port = without_port(&host);
         if name.is_empty() || without_port.is_empty() {
             return None;
@@ -43,15 +44,23 @@ impl Endpoint {
         };
         Some(Self {
             api,
+            owner: owner.to_owned(),
             repository: name.to_owned(),
         })
     }
 
-    pub(super) fn trouble(&self, why: String) -> MintError {
-        MintError::Trouble {
-            server: self.api.clone(),
-            why,
+    /// The same repository, asked for at the API at `api` when that is given.
+    #[must_use]
+    pub fn at(mut self, api: Option<&str>) -> Self {
+        if let Some(api) = api {
+            api.trim_end_matches('/').clone_into(&mut self.api);
         }
+        self
+    }
+
+    /// `owner/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.repository)
     }
 }
 
@@ -93,7 +102,8 @@ mod tests {
             ("http://[::1]:3000/org/repo.git", "http://[::1]:3000/api/v3"),
         ] {
             let endpoint = Endpoint::of(url).expect(url);
-            assert_eq!((&*endpoint.api, &*endpoint.repository), (api, "repo"), "{url}");
+            assert_eq!(endpoint.api, api, "{url}");
+            assert_eq!(endpoint.full_name(), "org/repo", "{url}");
         }
     }
 

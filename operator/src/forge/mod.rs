@@ -1,0 +1,282 @@
+//! Asks GitHub on behalf of spawners: one poller for each repository and credential, shared by all
+//! spawners that ask there.
+//!
+//! A poller lists the open issues and pull requests of its repository once, and from then on asks
+//! only for what changed since, which costs one request that is answered 304 while nothing has. What
+//! it knows is kept without texts ([`mirror`]); a spawner's filters look at what has changed, and
+//! only what they need is fetched.
+
+mod book;
+mod credentials;
+mod mirror;
+mod pace;
+mod poll;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axon_plan::spawner::Trouble;
+use axon_sources::github::client::{Budget, FailureKind, GitHubClient, Look, People};
+use axon_sources::{Candidate, Cause, WorkItem};
+use k8s_openapi::jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use axon_sources::github::client::{Found, Previewed, Wanted, What};
+
+use self::book::{Begun, Book};
+pub use self::credentials::{Credentials, For};
+use crate::github_app::GitHub;
+use crate::key::Key;
+use crate::metrics::{GitHubLabels, Metrics};
+use crate::queue::{Next, Queue, Urgency};
+
+/// Polls at once, over all repositories.
+const AT_ONCE: usize = 8;
+/// How long a poll that did not come to its end waits for the next.
+const AFTER_PANIC: Duration = Duration::from_secs(10);
+
+/// What a spawner asks GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// URL of the repository that is asked about, in any form that git knows.
+    pub repository: String,
+    /// Secret of the spawner's namespace with the credential, that of its Workspace; `None` asks as
+    /// nobody.
+    pub secret: Option<String>,
+    /// What is looked for.
+    pub what: What,
+    /// How often to ask. Those who share a poller get the shortest of theirs. At least 5 seconds.
+    pub interval: Duration,
+    /// What the templates use.
+    pub wanted: Wanted,
+}
+
+/// What a spawner's source has to say, from memory.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// What matches. The same allocation as before when nothing has changed.
+    pub candidates: Arc<[Candidate]>,
+    /// Of the keys that were asked about, those of items that are open, whether they match or not.
+    pub open: BTreeSet<String>,
+    /// When GitHub last answered; `None` until every item was looked at once for what the spawner
+    /// asks now.
+    pub heard: Option<Timestamp>,
+    /// Whether an item that is not among the candidates is known not to match. It is not while some
+    /// item could not be looked into.
+    pub absence_counts: bool,
+    /// What is wrong.
+    pub trouble: Option<Trouble>,
+}
+
+/// An item that was fetched.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fetched {
+    Item(Box<WorkItem>),
+    /// It matches no longer: why, as a fragment.
+    NoLonger(String),
+}
+
+/// What would become of every item, for a preview.
+pub type Preview = Vec<Previewed>;
+
+/// Called with a spawner whose source has something new to say.
+pub type Wake = Arc<dyn Fn(&Key) + Send + Sync>;
+
+/// Polls repositories. Cheap to clone; clones are the same hub.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    github: GitHubClient,
+    credentials: Credentials,
+    api_url: Option<String>,
+    wake: Wake,
+    book: Mutex<Book>,
+    /// Of pollers, by [`Source::key`](book::Source::key).
+    queue: Queue,
+}
+
+impl Hub {
+    /// A hub that reads Secrets with `client` and asks the API at `api_url`, or that of each
+    /// repository's server. To be called within a runtime.
+    pub fn new(
+        client: kube::Client,
+        api_url: Option<String>,
+        apps: GitHub,
+        metrics: Metrics,
+        wake: Wake,
+    ) -> Self {
+        let agent = concat!("axon-operator/", env!("CARGO_PKG_VERSION"));
+        let observer = Arc::new(move |status, resource, budget: Option<Budget>| {
+            let labels = GitHubLabels { status, resource };
+            metrics.github_requests.get_or_create(&labels).inc();
+            if let Some(budget) = budget {
+                let remaining = i64::try_from(budget.remaining).unwrap_or(i64::MAX);
+                metrics.github_remaining.set(remaining);
+            }
+        });
+        let github = GitHubClient::new(agent).observed(observer);
+        let inner = Inner {
+            credentials: Credentials::new(client, github.clone(), apps),
+            github,
+            api_url,
+            wake,
+            book: Mutex::default(),
+            queue: Queue::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The spawner asks this from now on. Called again with the same, it does nothing.
+    pub fn subscribe(&self, spawner: &Key, ask: Ask) {
+        let poll = self.book().subscribe(spawner, ask, self.inner.api_url.as_deref());
+        if let Some(poller) = poll {
+            self.inner.queue.wake(&poller, Urgency::Normal);
+        }
+    }
+
+    /// The spawner asks nothing any more: it is suspended or gone.
+    pub fn unsubscribe(&self, spawner: &Key) {
+        self.book().unsubscribe(spawner);
+    }
+
+    /// What the spawner's source has to say. `remembered` are keys of items of which it is to be told
+    /// whether they are open. Cheap.
+    pub fn heard<'a>(&self, spawner: &Key, remembered: impl Iterator<Item = &'a str>) -> Heard {
+        self.book().heard(spawner, remembered)
+    }
+
+    /// Asks GitHub soon instead of when the interval is over, but not within 5 seconds of the last
+    /// time, nor while a rate limit is used up.
+    pub fn poll_now(&self, spawner: &Key) {
+        let poll = self.book().poll_now(spawner);
+        if let Some(poller) = poll {
+            self.inner.queue.wake(&poller, Urgency::Urgent);
+        }
+    }
+
+    /// A Secret is there, gone or another: those who ask with it ask again.
+    pub fn secret_changed(&self, namespace: &str, name: &str) {
+        self.inner.credentials.forget(namespace, name);
+        let pollers = self.book().secret_changed(namespace, name);
+        for poller in pollers {
+            self.inner.queue.wake(&poller, Urgency::Urgent);
+        }
+    }
+
+    /// Fetches an item with all that the spawner's templates want, and looks again whether it
+    /// matches, unless a person asked for it by name.
+    ///
+    /// # Errors
+    /// When GitHub does not tell.
+    pub async fn item(&self, spawner: &Key, candidate: &Candidate) -> Result<Fetched, Trouble> {
+        let Some((source, ask)) = self.book().asks(spawner) else {
+            return Ok(Fetched::NoLonger("is of a source that is not asked".to_owned()));
+        };
+        let Some(number) = book::number_of(&candidate.key) else {
+            return Ok(Fetched::NoLonger(format!("has the key `{}`, which is none of an issue", candidate.key)));
+        };
+        let endpoint = Arc::clone(&source.endpoint);
+        let access = self.inner.credentials.access(&source, For::reading(&ask.what)).await?;
+        let own_login = self.own_login(&source, &ask).await?;
+        let repository = self.inner.github.repository(endpoint, access);
+        let explain = |failure| trouble::explain(&source, &failure);
+        let issue = match repository.issue(number).await {
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                return Ok(Fetched::NoLonger("is gone".to_owned()));
+            }
+            issue => issue.map_err(explain)?,
+        };
+        let people = People::default();
+        let look = Look::at_full(&repository, &people, own_login.as_deref(), &issue);
+        if !matches!(candidate.cause, Cause::Manual { .. }) {
+            match look.examine(&ask.what).await.map_err(explain)? {
+                Found::Match(_) => {}
+                Found::NoMatch(why) => return Ok(Fetched::NoLonger(why)),
+                Found::Unknown(why) => return Err(trouble::unknown(number, &why)),
+            }
+        }
+        let item = look.item(&ask.what, ask.wanted, candidate).await.map_err(explain)?;
+        Ok(Fetched::Item(Box::new(item)))
+    }
+
+    /// What would become of every item, asked now and without the memory of the hub.
+    ///
+    /// # Errors
+    /// When GitHub does not tell.
+    pub async fn preview(&self, namespace: &str, ask: &Ask) -> Result<Preview, Trouble> {
+        let source = book::Source::of(namespace, ask, self.inner.api_url.as_deref())?;
+        let access = self.inner.credentials.access(&source, For::reading(&ask.what)).await?;
+        let own_login = self.own_login(&source, ask).await?;
+        let repository = self.inner.github.repository(Arc::clone(&source.endpoint), access);
+        let preview = repository.preview(&ask.what, ask.wanted, own_login.as_deref()).await;
+        preview.map_err(|failure| trouble::explain(&source, &failure))
+    }
+
+    /// Credentials for others who ask GitHub, such as those who report to it.
+    pub fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
+    }
+
+    /// Polls for ever.
+    pub async fn run(self) -> anyhow::Error {
+        let mut polls = JoinSet::new();
+        let mut at_work = std::collections::HashMap::new();
+        loop {
+            tokio::select! {
+                Some(ended) = polls.join_next_with_id() => {
+                    let (id, next) = match ended {
+                        Ok((id, next)) => (id, next),
+                        Err(error) => {
+                            tracing::error!(%error, "a poll did not come to its end");
+                            (error.id(), Next::Retry(AFTER_PANIC))
+                        }
+                    };
+                    if let Some(poller) = at_work.remove(&id) {
+                        self.inner.queue.done(&poller, next);
+                    }
+                }
+                (poller, _) = self.inner.queue.next(Urgency::Normal), if polls.len() < AT_ONCE => {
+                    let hub = self.clone();
+                    let key = poller.clone();
+                    let handle = polls.spawn(async move { hub.poll(&key).await });
+                    at_work.insert(handle.id(), poller);
+                }
+            }
+        }
+    }
+
+    async fn poll(&self, poller: &Key) -> Next {
+        let begun = self.book().begin(poller, Instant::now());
+        let job = match begun {
+            Begun::Gone => return Next::Wait(None),
+            Begun::Early(wait) => return Next::Wait(Some(wait)),
+            Begun::Poll(job) => job,
+        };
+        let outcome = poll::poll(&self.inner, job).await;
+        let ended = self.book().end(poller, outcome, Instant::now(), Timestamp::now());
+        for spawner in &ended.woken {
+            (self.inner.wake)(spawner);
+        }
+        Next::Wait(ended.next)
+    }
+
+    /// Login under which the credential comments, when it matters.
+    async fn own_login(&self, source: &book::Source, ask: &Ask) -> Result<Option<String>, Trouble> {
+        if !ask.what.has_policy() && !ask.wanted.comments && !ask.wanted.reviews {
+            return Ok(None);
+        }
+        self.inner.credentials.own_login(source).await
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.inner.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
