@@ -32,7 +32,8 @@ pub fn github(granted: &[Granted], event: &str, id: &str, payload: &Value) -> Ve
             return None;
         };
         match filters::github(spec, &granted.repository, event, payload) {
-            Wants::Yes => Some((granted, id.to_owned())),
+            Wants::Yes => Some((granted, id.to_owned(), true)),
+            Wants::Perhaps => Some((granted, id.to_owned(), false)),
             Wants::No(why) => {
                 tracing::debug!(spawner = %granted.listener.key, id, why, "a delivery is not wanted");
                 None
@@ -49,7 +50,7 @@ pub fn generic(granted: &[Granted], payload: &Value) -> Vec<Chosen> {
             return None;
         };
         match filters::generic(spec, payload) {
-            Ok(id) => Some((granted, id)),
+            Ok(id) => Some((granted, id, true)),
             Err(why) => {
                 tracing::debug!(spawner = %granted.listener.key, why, "a delivery is not wanted");
                 None
@@ -58,15 +59,18 @@ pub fn generic(granted: &[Granted], payload: &Value) -> Vec<Chosen> {
     }))
 }
 
-fn group<'a>(wanted: impl Iterator<Item = (&'a Granted, String)>) -> Vec<Chosen> {
+fn group<'a>(wanted: impl Iterator<Item = (&'a Granted, String, bool)>) -> Vec<Chosen> {
     let mut groups = BTreeMap::<(Scope, String), Vec<Wanting>>::new();
-    for (granted, id) in wanted {
+    for (granted, id, is_decided) in wanted {
         let listener = &granted.listener;
         let scope = match listener.secret() {
             Some(_) => Scope::Namespace(listener.key.namespace.to_string()),
             None => Scope::Operator,
         };
-        groups.entry((scope, id)).or_default().push(listener.wanting());
+        groups
+            .entry((scope, id))
+            .or_default()
+            .push(listener.wanting(is_decided));
     }
     let groups = groups.into_iter();
     groups

@@ -29,8 +29,7 @@ const AFTER_ERROR: Duration = Duration::from_millis(100);
 pub async fn serve<A>(
     listener: TcpListener,
     answer: impl Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
-)
-where
+) where
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let free = Arc::new(Semaphore::new(MOST));
@@ -49,7 +48,10 @@ where
         };
         let answer = answer.clone();
         tokio::spawn(async move {
-            if tokio::time::timeout(TIME, connection(stream, answer)).await.is_err() {
+            if tokio::time::timeout(TIME, connection(stream, answer))
+                .await
+                .is_err()
+            {
                 tracing::debug!("a connection took too long and was closed");
             }
             drop(permit);

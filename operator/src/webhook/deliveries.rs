@@ -1,6 +1,5 @@
 //! What waits for the spawners, for the leader.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -18,6 +17,7 @@ use super::keys::{KeyFinder, WEBHOOK_SECRET};
 use super::listeners::{GITHUB, Listener, Listens};
 use super::pending::{Pending, Spent};
 use super::sweep;
+use crate::config::Config;
 use crate::failure::Answer;
 use crate::key::Key;
 use crate::metrics::Metrics;
@@ -31,19 +31,11 @@ struct Shared {
     client: Client,
     pending: Mutex<Pending>,
     keys: KeyFinder,
-    origin: Origin,
-    metrics: Metrics,
-}
-
-/// Where deliveries come from.
-#[derive(Clone, Debug, Default)]
-pub struct Origin {
-    /// The namespace where they are kept: the operator's own.
-    pub namespace: String,
+    /// The operator's own namespace, where deliveries are kept.
+    namespace: String,
     /// Whether this operator serves a webhook address.
-    pub is_served: bool,
-    /// Folder with the keys of each source, as the server has it.
-    pub secrets: Option<PathBuf>,
+    is_served: bool,
+    metrics: Metrics,
 }
 
 /// What a delivery is to a spawner, after all questions are answered.
@@ -60,22 +52,22 @@ pub enum Fetched {
 pub fn start(
     watches: &mut Watches<'_>,
     client: Client,
-    origin: Origin,
+    config: &Config,
     metrics: Metrics,
     wake: impl Fn(&Key) + Send + 'static,
 ) -> Deliveries {
-    let namespace = origin.namespace.clone();
     let deliveries = Deliveries(Arc::new(Shared {
-        keys: KeyFinder::new(origin.secrets.clone(), client.clone()),
+        keys: KeyFinder::new(config.webhook.secrets.clone(), client.clone()),
         client,
         pending: Mutex::default(),
-        origin,
+        namespace: config.settings.lease_namespace.clone(),
+        is_served: config.webhook.is_served,
         metrics,
     }));
     let kept = deliveries.clone();
     watches.start::<PartialObjectMeta<Secret>>(
         "deliveries",
-        Some(&namespace),
+        Some(&config.settings.lease_namespace),
         watches::labelled(labels::DELIVERY, "true"),
         move |event| {
             let woken = {
@@ -103,7 +95,7 @@ impl Deliveries {
     /// other sources.
     pub async fn trouble(&self, spawner: &TaskSpawner) -> Option<Trouble> {
         let listener = Listener::of(spawner)?;
-        if !self.0.origin.is_served {
+        if !self.0.is_served {
             return Some(Trouble {
                 reason: "WebhookNotServed",
                 message: "this operator serves no webhook address, so that no event arrives\nhint: run it with --webhook-address".to_owned(),
@@ -141,6 +133,22 @@ impl Deliveries {
         }
     }
 
+    /// Whether events that come while every replica is down are found again, and how, or why not;
+    /// `None` for spawners of other sources.
+    pub fn down_proof(&self, spawner: &TaskSpawner) -> Option<(bool, String)> {
+        let listener = Listener::of(spawner)?;
+        let sentence = match listener.listens {
+            Listens::GitHub(_) => {
+                "GitHub does not send again by itself what it sends while no replica of the operator runs
+hint: redeliver it in the settings of the hook"
+            }
+            Listens::Generic(_) => {
+                "what is sent while no replica of the operator runs arrives only if its sender tries again"
+            }
+        };
+        Some((false, sentence.to_owned()))
+    }
+
     /// What a candidate of a spawner is, with all that templates may use. What only the forge can
     /// tell is asked here.
     ///
@@ -164,7 +172,11 @@ impl Deliveries {
         let Some(secret) = secret else { return gone() };
         let payload = match unpack(&secret) {
             Ok(payload) => payload,
-            Err(why) => return Ok(Fetched::NoLonger(format!("cannot be read from Secret `{name}`: {why}"))),
+            Err(why) => {
+                return Ok(Fetched::NoLonger(format!(
+                    "cannot be read from Secret `{name}`: {why}"
+                )));
+            }
         };
         Ok(self.look(spawner, candidate, &delivery, &payload))
     }
@@ -254,7 +266,7 @@ impl Deliveries {
     }
 
     fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.0.client.clone(), &self.0.origin.namespace)
+        Api::namespaced(self.0.client.clone(), &self.0.namespace)
     }
 }
 

@@ -4,7 +4,7 @@
 //! What a decision needs is a JSON document in the annotation [`labels::DELIVERED`], so that it is
 //! watched without the payload; the payload is gzip'd JSON under the key [`PAYLOAD`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Read as _, Write as _};
 
 use axon_api::sources::{Candidate, Cause};
@@ -32,6 +32,8 @@ const MOST_LABELS: usize = 100;
 const LONGEST_LABEL: usize = 100;
 /// Digits by which a Task's name tells its delivery.
 const ID_DIGITS: usize = 12;
+/// Characters of an event's name that the name of a Task has.
+const LONGEST_EVENT: usize = 40;
 /// What the keys of deliveries begin with.
 const KEY_PREFIX: &str = "delivery-";
 /// Type of the Secrets.
@@ -63,6 +65,9 @@ pub struct Wanting {
     pub namespace: String,
     pub name: String,
     pub uid: String,
+    /// Whether it wants it whatever else there is to know. Else the forge must still be asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_decided: bool,
 }
 
 /// Whose key a delivery was signed with. Deliveries of different scopes are kept apart, so that
@@ -76,6 +81,13 @@ pub enum Scope {
 }
 
 impl Delivery {
+    /// Those of `spawners` that it does not name.
+    pub fn missing<'a>(&self, spawners: &'a [Wanting]) -> Vec<&'a Wanting> {
+        let named: HashSet<_> = self.spawners.iter().map(|wanting| &wanting.uid).collect();
+        let missing = spawners.iter().filter(|wanting| !named.contains(&wanting.uid));
+        missing.collect()
+    }
+
     /// Key of the item among those of a spawner.
     pub fn key(&self) -> String {
         format!("{KEY_PREFIX}{}", names::delivery(&self.source, &self.id))
@@ -84,9 +96,14 @@ impl Delivery {
     /// As a decision sees it.
     pub fn candidate(&self) -> Candidate {
         let digest = names::delivery(&self.source, &self.id);
+        let digits: String = digest.chars().take(ID_DIGITS).collect();
+        let what: String = match self.source.as_str() {
+            "github" => self.event.chars().take(LONGEST_EVENT).collect(),
+            source => source.to_owned(),
+        };
         Candidate {
             key: format!("{KEY_PREFIX}{digest}"),
-            id: digest.chars().take(ID_DIGITS).collect(),
+            id: format!("{}-{digits}", what.replace('_', "-")),
             cause: Cause::Event,
             labels: self.labels.clone(),
             created: self.received,
@@ -118,7 +135,11 @@ impl Delivery {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
                 namespace: Some(namespace.to_owned()),
-                labels: Some(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+                labels: Some(
+                    pairs
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .into(),
+                ),
                 annotations: Some(BTreeMap::from([(
                     labels::DELIVERED.to_owned(),
                     serde_json::to_string(self)?,
@@ -186,6 +207,7 @@ mod tests {
                 namespace: "team".to_owned(),
                 name: "triage".to_owned(),
                 uid: "u".to_owned(),
+                is_decided: true,
             }],
         }
     }
@@ -206,7 +228,8 @@ mod tests {
         let candidate = delivery.candidate();
         assert_eq!(candidate.key, delivery.key());
         assert!(candidate.key.starts_with("delivery-"));
-        assert_eq!(candidate.id.len(), ID_DIGITS);
+        let digits = candidate.id.strip_prefix("issues-").expect("the event");
+        assert!(candidate.key.contains(digits) && digits.len() == ID_DIGITS);
         let team = Scope::Namespace("team".to_owned());
         let all = [
             delivery.secret_name(&Scope::Operator, 0),
@@ -224,6 +247,7 @@ mod tests {
             namespace: "n".repeat(63),
             name: "s".repeat(253),
             uid: "u".repeat(36),
+            is_decided: true,
         };
         delivery.spawners = vec![longest; MOST_SPAWNERS];
         delivery.labels = kept_labels(vec!["\u{1F600}".repeat(1024); 1000]);

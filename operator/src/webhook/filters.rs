@@ -1,10 +1,10 @@
 //! What a delivery is to one spawner, by its payload alone: whether it wants it, and what tells the
 //! event from others.
 
+use axon_api::sources::github::webhook::GitHubWebhook;
 use axon_api::sources::webhook::GenericWebhook;
 use axon_api::sources::{Candidate, WorkItem};
 use axon_api::{names, repository};
-use axon_api::sources::github::webhook::GitHubWebhook;
 use serde_json::{Map, Value};
 
 use super::delivery::Delivery;
@@ -16,8 +16,9 @@ const LONGEST_ID: usize = 256;
 /// Whether a spawner wants a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wants {
-    /// It does, or only a question to the forge can tell.
     Yes,
+    /// Only a question to the forge, or a Workspace that is not there yet, can tell.
+    Perhaps,
     /// Why not, as a fragment such as "is of the repository `a/b`".
     No(String),
 }
@@ -33,7 +34,9 @@ pub fn github(spec: &GitHubWebhook, repository: &RepositoryOf, event: &str, payl
 /// Whether the event is of the repository that the spawner is for.
 fn is_of_repository(spec: &GitHubWebhook, workspace: &RepositoryOf, payload: &Value) -> Wants {
     let wanted = match (spec.repository.as_deref(), workspace) {
-        (Some("*"), _) | (None, RepositoryOf::None | RepositoryOf::Unknown) => return Wants::Yes,
+        (Some("*"), _) => return Wants::Yes,
+        (None, RepositoryOf::Unknown) => return Wants::Perhaps,
+        (None, RepositoryOf::None) => return Wants::No("is of any repository".to_owned()),
         (Some(named), _) => named.to_owned(),
         (None, RepositoryOf::Url(url)) => owner_and_name(url),
     };
@@ -68,14 +71,22 @@ pub fn labels(payload: &Value) -> Vec<String> {
 /// What tells the event of a generic webhook from others; an error is why the spawner does not want
 /// it, as a fragment.
 pub fn generic(spec: &GenericWebhook, payload: &Value) -> Result<String, String> {
-    let path = spec.field_mapping.get("id").map(String::as_str).unwrap_or_default();
+    let path = spec
+        .field_mapping
+        .get("id")
+        .map(String::as_str)
+        .unwrap_or_default();
     let pointer = path.trim_start_matches('$').replace('.', "/");
     let id = match payload.pointer(&pointer) {
         Some(Value::String(text)) => text.clone(),
         Some(number @ Value::Number(_)) => number.to_string(),
         _ => return Err(format!("has nothing at `{path}`, which is its ID")),
     };
-    Ok(if id.len() > LONGEST_ID { names::sha256(&id) } else { id })
+    Ok(if id.len() > LONGEST_ID {
+        names::sha256(&id)
+    } else {
+        id
+    })
 }
 
 /// The payload without what no template needs.

@@ -122,12 +122,13 @@ impl Listener {
         }
     }
 
-    /// As a delivery names it.
-    pub fn wanting(&self) -> Wanting {
+    /// As a delivery names it that it wants.
+    pub fn wanting(&self, is_decided: bool) -> Wanting {
         Wanting {
             namespace: self.key.namespace.to_string(),
             name: self.key.name.to_string(),
             uid: self.uid.clone(),
+            is_decided,
         }
     }
 }
@@ -155,9 +156,14 @@ impl Listeners {
             },
         );
         let listeners = self.clone();
-        watches.start::<Loose<TaskSpawner>>("listening taskspawners", namespace, watches::all(), move |event| {
-            listeners.lock().on_spawner(event);
-        });
+        watches.start::<Loose<TaskSpawner>>(
+            "listening taskspawners",
+            namespace,
+            watches::all(),
+            move |event| {
+                listeners.lock().on_spawner(event);
+            },
+        );
     }
 
     /// Those that listen to `source` and are not suspended, in the order of their keys.
@@ -165,10 +171,7 @@ impl Listeners {
         let state = self.lock();
         let keys = state.by_source.get(source).into_iter().flatten();
         let found = keys.filter_map(|key| state.by_key.get(key));
-        let mut listeners: Vec<_> = found
-            .filter(|listener| !listener.is_suspended)
-            .cloned()
-            .collect();
+        let mut listeners: Vec<_> = found.filter(|listener| !listener.is_suspended).cloned().collect();
         listeners.sort_by(|a, b| a.key.cmp(&b.key));
         listeners
     }
@@ -282,7 +285,10 @@ mod tests {
 
     fn names(listeners: &Listeners, source: &str) -> Vec<String> {
         let found = listeners.of_source(source);
-        found.iter().map(|listener| listener.key.name.to_string()).collect()
+        found
+            .iter()
+            .map(|listener| listener.key.name.to_string())
+            .collect()
     }
 
     #[test]
@@ -298,7 +304,9 @@ mod tests {
         listeners.lock().on_spawner(Event::Apply(spawner("b", &issues())));
         assert_eq!(names(&listeners, GITHUB), ["a", "b"]);
         assert!(names(&listeners, "sentry").is_empty());
-        listeners.lock().on_spawner(Event::Delete(spawner("a", &issues())));
+        listeners
+            .lock()
+            .on_spawner(Event::Delete(spawner("a", &issues())));
         assert_eq!(names(&listeners, GITHUB), ["b"]);
     }
 

@@ -15,6 +15,7 @@ mod choose;
 mod connections;
 mod deliveries;
 pub mod delivery;
+pub mod downtime;
 mod filters;
 mod keys;
 mod listeners;
@@ -25,7 +26,7 @@ mod signature;
 mod store;
 mod sweep;
 
-pub use deliveries::{Deliveries, Fetched, Origin, start};
+pub use deliveries::{Deliveries, Fetched, start};
 pub use keys::WEBHOOK_SECRET;
 pub use server::{Server, ServerOptions};
 pub use store::MOST_PENDING;

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use axon_api::sources::Candidate;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
-use k8s_openapi::api::core::v1::Secret;
 
 use super::delivery::{Delivery, Wanting};
 use crate::key::Key;
@@ -70,7 +70,11 @@ impl Pending {
         let delivery = match Delivery::read(&secret.metadata) {
             Ok(delivery) => delivery,
             Err(why) => {
-                tracing::warn!(secret = &*name, why, "a delivery cannot be read and is left alone");
+                tracing::warn!(
+                    secret = &*name,
+                    why,
+                    "a delivery cannot be read and is left alone"
+                );
                 return Vec::new();
             }
         };
@@ -132,10 +136,7 @@ impl Pending {
     /// Whether a Secret of this name is there and names all of these spawners.
     pub(super) fn covers(&self, name: &str, spawners: &[Wanting]) -> bool {
         let kept = self.kept.get(name);
-        kept.is_some_and(|kept| {
-            let named: HashSet<_> = kept.delivery.spawners.iter().collect();
-            spawners.iter().all(|wanting| named.contains(wanting))
-        })
+        kept.is_some_and(|kept| kept.delivery.missing(spawners).is_empty())
     }
 
     /// What waits for a spawner, the oldest first.
@@ -160,7 +161,11 @@ impl Pending {
     /// The Secrets with the delivery `key` that wait for a spawner, by name.
     pub(super) fn secrets_of(&self, uid: &str, key: &str) -> Vec<Arc<str>> {
         let names = self.by_spawner.get(uid).into_iter().flatten();
-        let is_it = |name: &&Arc<str>| self.kept.get(*name).is_some_and(|kept| kept.delivery.key() == key);
+        let is_it = |name: &&Arc<str>| {
+            self.kept
+                .get(*name)
+                .is_some_and(|kept| kept.delivery.key() == key)
+        };
         names.filter(is_it).cloned().collect()
     }
 
@@ -235,6 +240,7 @@ mod tests {
             namespace: "team".to_owned(),
             name: name.to_owned(),
             uid: format!("{name}-uid"),
+            is_decided: true,
         }
     }
 

@@ -195,7 +195,12 @@ impl Desk {
             )
         })?;
         let mut spawners = 0;
-        for Chosen { scope, id, spawners: wanting } in chosen {
+        for Chosen {
+            scope,
+            id,
+            spawners: wanting,
+        } in chosen
+        {
             spawners += wanting.len();
             let delivery = Delivery {
                 source: source.to_owned(),
@@ -292,7 +297,9 @@ struct GitHubHeaders {
 impl GitHubHeaders {
     fn read(headers: &HeaderMap, event: Option<String>) -> Result<Self, Answer> {
         let missing = |name: &str| {
-            let sentence = format!("the header {name} is required, with at most {LONGEST_HEADER} letters, digits, - and _");
+            let sentence = format!(
+                "the header {name} is required, with at most {LONGEST_HEADER} letters, digits, - and _"
+            );
             Answer::new(StatusCode::BAD_REQUEST, sentence)
         };
         Ok(Self {
@@ -358,7 +365,13 @@ mod tests {
 
     #[test]
     fn a_path_names_a_source_and_github_has_three() {
-        for path in ["/", "/webhook", "/webhook/", "/webhook/github", "/webhook/github/"] {
+        for path in [
+            "/",
+            "/webhook",
+            "/webhook/",
+            "/webhook/github",
+            "/webhook/github/",
+        ] {
             assert_eq!(source(&Method::POST, path), Ok("github".to_owned()), "{path}");
         }
         assert_eq!(source(&Method::POST, "/webhook/sentry"), Ok("sentry".to_owned()));
@@ -366,7 +379,14 @@ mod tests {
 
     #[test]
     fn other_paths_are_not_found_and_other_methods_not_allowed() {
-        for path in ["/webhooks", "/healthz", "/webhook/a/b", "/webhook/..", "/webhook/A", "//"] {
+        for path in [
+            "/webhooks",
+            "/healthz",
+            "/webhook/a/b",
+            "/webhook/..",
+            "/webhook/A",
+            "//",
+        ] {
             assert_eq!(source(&Method::POST, path), Err(404), "{path}");
         }
         for method in [Method::GET, Method::PUT, Method::HEAD] {
@@ -384,7 +404,8 @@ mod tests {
             ("a\"b", false),
             (&"a".repeat(101), false),
         ] {
-            let headers = HeaderMap::from_iter([(EVENT.parse().expect("a name"), text.parse().expect("a value"))]);
+            let headers =
+                HeaderMap::from_iter([(EVENT.parse().expect("a name"), text.parse().expect("a value"))]);
             assert_eq!(word(&headers, EVENT).is_some(), is_word, "{text}");
         }
     }

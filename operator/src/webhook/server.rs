@@ -122,7 +122,12 @@ impl Reception {
             }
             Err(answer) => (String::new(), answer),
         };
-        tracing::debug!(source, status = answer.status.as_u16(), answer = answer.sentence, "answered");
+        tracing::debug!(
+            source,
+            status = answer.status.as_u16(),
+            answer = answer.sentence,
+            "answered"
+        );
         let labels = DeliveryLabels {
             // The paths that strangers try are not counted one by one.
             source: match source.as_str() {

@@ -105,10 +105,10 @@ mod tests {
 
     fn read(name: &'static str, value: &str) -> Result<Signature, Unsigned> {
         let value = value.parse().expect("a value");
-        Signature::read(&HeaderMap::from_iter([(name.parse().expect("a name"), value)]), &[
-            HUB_SIGNATURE,
-            AXON_SIGNATURE,
-        ])
+        Signature::read(
+            &HeaderMap::from_iter([(name.parse().expect("a name"), value)]),
+            &[HUB_SIGNATURE, AXON_SIGNATURE],
+        )
     }
 
     #[test]

@@ -100,8 +100,7 @@ impl Store {
             return Ok(false);
         };
         let mut kept = Delivery::read(&there.metadata).map_err(|why| unusable(name, why))?;
-        let is_missing = |wanting: &&_| !kept.spawners.contains(wanting);
-        let missing: Vec<_> = delivery.spawners.iter().filter(is_missing).cloned().collect();
+        let missing: Vec<_> = kept.missing(&delivery.spawners).into_iter().cloned().collect();
         if missing.is_empty() {
             return Ok(true);
         }
