@@ -16,26 +16,23 @@ pub const LONGEST: usize = 10 * 1024 * 1024;
 pub const LONGEST_TOGETHER: usize = 4 * LONGEST;
 /// How long a body may take to come.
 const TIME: Duration = Duration::from_secs(20);
+/// How long what is not taken is read.
+const DISCARD: Duration = Duration::from_secs(10);
 /// How much of a body that is not taken is read, so that its sender gets to read the answer.
 const MOST_DISCARDED: usize = 3 * LONGEST;
 
 /// A body, and its part of the memory for all.
 pub struct Held<'a> {
     pub bytes: Vec<u8>,
-    _memory: Option<SemaphorePermit<'a>>,
+    memory: Option<SemaphorePermit<'a>>,
 }
 
 /// Reads a body whole. `memory` has a permit for each byte of all bodies together.
-pub async fn read<'a>(
-    headers: &HeaderMap,
-    body: &mut Incoming,
-    memory: &'a Semaphore,
-) -> Result<Held<'a>, Answer> {
+pub async fn read<'a>(body: &mut Incoming, memory: &'a Semaphore) -> Result<Held<'a>, Answer> {
     if body.size_hint().lower() > LONGEST as u64 {
-        discard(headers, body).await;
         return Err(too_long());
     }
-    match tokio::time::timeout(TIME, collect(headers, body, memory)).await {
+    match tokio::time::timeout(TIME, collect(body, memory)).await {
         Ok(read) => read,
         Err(_) => Err(Answer::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -44,14 +41,10 @@ pub async fn read<'a>(
     }
 }
 
-async fn collect<'a>(
-    headers: &HeaderMap,
-    body: &mut Incoming,
-    memory: &'a Semaphore,
-) -> Result<Held<'a>, Answer> {
+async fn collect<'a>(body: &mut Incoming, memory: &'a Semaphore) -> Result<Held<'a>, Answer> {
     let mut held = Held {
         bytes: Vec::new(),
-        _memory: None,
+        memory: None,
     };
     // Memory is taken for what has come, and not for what is said to come: saying costs nothing.
     while let Some(frame) = body.frame().await {
@@ -61,8 +54,6 @@ async fn collect<'a>(
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if held.bytes.len() + data.len() > LONGEST {
-            drop(held);
-            discard(headers, body).await;
             return Err(too_long());
         }
         held.take(&data, memory)?;
@@ -75,7 +66,7 @@ impl<'a> Held<'a> {
         let busy = |_| Answer::later("too many deliveries are being read at once");
         let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let permit = memory.try_acquire_many(more).map_err(busy)?;
-        match &mut self._memory {
+        match &mut self.memory {
             Some(memory) => memory.merge(permit),
             none => *none = Some(permit),
         }
@@ -84,8 +75,9 @@ impl<'a> Held<'a> {
     }
 }
 
-/// Reads on for a while, and drops what comes. A sender that asked before it sent, has not sent.
-async fn discard(headers: &HeaderMap, body: &mut Incoming) {
+/// Reads what is left of a body and drops it: a connection that is closed before all is read takes the
+/// answer with it. A sender that asked before it sent, has not sent.
+pub async fn discard(headers: &HeaderMap, body: &mut Incoming) {
     if headers.contains_key(header::EXPECT) {
         return;
     }
@@ -99,7 +91,7 @@ async fn discard(headers: &HeaderMap, body: &mut Incoming) {
         }
     };
     // Whether it all came or not, the answer is the same.
-    let _ = tokio::time::timeout(TIME, read).await;
+    let _ = tokio::time::timeout(DISCARD, read).await;
 }
 
 fn too_long() -> Answer {

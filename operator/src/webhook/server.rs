@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use axon_api::labels;
 use axum::body::Bytes;
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use k8s_openapi::api::core::v1::Secret;
@@ -115,13 +115,15 @@ impl Server {
 
 impl Reception {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (source, answer) = match source_of(request.method(), request.uri().path()) {
+        let (head, mut body) = request.into_parts();
+        let (source, answer) = match source_of(&head.method, head.uri.path()) {
             Ok(source) => {
-                let answer = self.take(&source, request).await;
+                let answer = self.take(&source, &head.headers, &mut body).await;
                 (source, answer.unwrap_or_else(|answer| answer))
             }
             Err(answer) => (String::new(), answer),
         };
+        body::discard(&head.headers, &mut body).await;
         tracing::debug!(
             source,
             status = answer.status.as_u16(),
@@ -141,16 +143,15 @@ impl Reception {
         answer.response()
     }
 
-    async fn take(&self, source: &str, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let (head, mut body) = request.into_parts();
-        let signature = signature_of(source, &head.headers)?;
+    async fn take(&self, source: &str, headers: &HeaderMap, body: &mut Incoming) -> Result<Answer, Answer> {
+        let signature = signature_of(source, headers)?;
         if !self.listed.is_complete() {
             return Err(Answer::later("not all spawners are listed yet"));
         }
-        let held = body::read(&head.headers, &mut body, &self.memory).await?;
+        let held = body::read(body, &self.memory).await?;
         let taken = self
             .desk
-            .take(source, &head.headers, &signature, &held.bytes, Timestamp::now());
+            .take(source, headers, &signature, &held.bytes, Timestamp::now());
         Ok(taken.await)
     }
 }

@@ -142,3 +142,106 @@ fn unusable(name: &str, why: String) -> StoreError {
         why,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::jiff::Timestamp;
+    use kube::api::ObjectMeta;
+    use kube::core::PartialObjectMeta;
+    use kube::runtime::watcher::Event;
+
+    use super::super::delivery::Wanting;
+    use super::*;
+    use crate::testing::{failure, server};
+
+    fn delivery(id: &str) -> Delivery {
+        Delivery {
+            source: "github".to_owned(),
+            event: "issues".to_owned(),
+            id: id.to_owned(),
+            received: Timestamp::UNIX_EPOCH,
+            labels: Vec::new(),
+            spawners: vec![Wanting {
+                namespace: "team".to_owned(),
+                name: "triage".to_owned(),
+                uid: "u".to_owned(),
+                is_decided: true,
+            }],
+        }
+    }
+
+    fn kept(id: &str) -> PartialObjectMeta<Secret> {
+        let json = serde_json::to_string(&delivery(id)).expect("JSON");
+        PartialObjectMeta {
+            metadata: ObjectMeta {
+                name: Some(delivery(id).secret_name(&Scope::Operator, 0)),
+                annotations: Some(BTreeMap::from([(labels::DELIVERED.to_owned(), json)])),
+                ..ObjectMeta::default()
+            },
+            ..PartialObjectMeta::default()
+        }
+    }
+
+    fn store(client: Client) -> Store {
+        Store {
+            client,
+            namespace: "axon-system".into(),
+            pending: Arc::default(),
+        }
+    }
+
+    async fn keep(store: &Store, id: &str) -> Result<(), StoreError> {
+        store.keep(&delivery(id), &Scope::Operator, b"payload").await
+    }
+
+    #[tokio::test]
+    async fn when_too_many_are_pending_a_new_one_is_sent_away_and_a_known_one_is_not() {
+        let (client, asked) = server(Vec::new());
+        let store = store(client);
+        for number in 0..MOST_PENDING {
+            let event = Event::Apply(kept(&number.to_string()));
+            store.pending.lock().expect("no panic").take_in(event);
+        }
+        assert!(matches!(keep(&store, "new").await, Err(StoreError::Full)));
+        assert!(keep(&store, "7").await.is_ok());
+        assert!(asked.lock().expect("no panic").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_there_already_is_as_good_as_kept() {
+        let exists = failure(409, "AlreadyExists", "secrets already exists");
+        let there = serde_json::to_value(kept("1")).expect("JSON");
+        let (client, _) = server(vec![exists, (200, there)]);
+        assert!(keep(&store(client), "1").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_went_away_between_two_answers_is_kept_anew() {
+        let exists = failure(409, "AlreadyExists", "secrets already exists");
+        let gone = failure(404, "NotFound", "secrets not found");
+        let made = serde_json::to_value(kept("1")).expect("JSON");
+        let (client, asked) = server(vec![exists, gone, (201, made)]);
+        assert!(keep(&store(client), "1").await.is_ok());
+        assert_eq!(asked.lock().expect("no panic").len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_secret_of_somebody_else_is_left_alone() {
+        let exists = failure(409, "AlreadyExists", "secrets already exists");
+        let mut other = kept("1");
+        other.metadata.annotations = None;
+        let there = serde_json::to_value(other).expect("JSON");
+        let (client, _) = server(vec![exists, (200, there)]);
+        let kept = keep(&store(client), "1").await;
+        assert!(matches!(kept, Err(StoreError::Unusable { .. })), "{kept:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_in_trouble_keeps_nothing() {
+        let (client, _) = server(vec![failure(500, "InternalError", "no")]);
+        let kept = keep(&store(client), "1").await;
+        assert!(matches!(kept, Err(StoreError::Server { .. })), "{kept:?}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::harness::{Delivery, World, issues, opened};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_kept() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replica = world.replica().await;
     let good = || Delivery::github("issues", "1", &opened(1));
@@ -66,7 +66,7 @@ async fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_long_is_refused_and_its_sender_gets_to_read_why() {
-    let world = World::new();
+    let world = World::new().await;
     let replica = world.replica().await;
     let long = Delivery::github("issues", "1", &json!("a".repeat(20_000_000)));
     let answer = long.send(replica).await;
@@ -79,7 +79,7 @@ async fn a_body_that_is_too_long_is_refused_and_its_sender_gets_to_read_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_wants_is_delivered_all_the_same() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replica = world.replica().await;
     let mut elsewhere = opened(1);
@@ -98,7 +98,7 @@ async fn what_nobody_wants_is_delivered_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_of_githubs_paths_will_do() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replica = world.replica().await;
     for (number, path) in ["/", "/webhook", "/webhook/github"].iter().enumerate() {
@@ -110,7 +110,7 @@ async fn any_of_githubs_paths_will_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn senders_that_stop_in_the_middle_hold_up_nobody() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replica = world.replica().await;
     let mut slow = Vec::new();

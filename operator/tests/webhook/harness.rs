@@ -11,7 +11,7 @@ use axon_local::plane::Plane;
 use axon_operator::metrics::Metrics;
 use axon_operator::webhook::{Server, ServerOptions};
 use http::{Method, Request, Response};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client};
@@ -61,13 +61,21 @@ pub(crate) type Fault = Arc<Mutex<Option<(Method, &'static str)>>>;
 
 impl World {
     /// A plane without spawners, and a key of GitHub.
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plane = Plane::open(&Directory::new(folder.path())).expect("the plane opens");
         let keys = tempfile::tempdir().expect("a folder");
         std::fs::write(keys.path().join("github"), format!("{KEY}\n")).expect("a file");
+        let client = plane.client();
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        for name in [NAMESPACE, TEAM] {
+            let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }));
+            let namespace = namespace.expect("a Namespace");
+            let made = namespaces.create(&PostParams::default(), &namespace).await;
+            made.expect("the Namespace is made");
+        }
         Self {
-            client: plane.client(),
+            client,
             keys,
             _plane: folder,
         }

@@ -10,7 +10,7 @@ use crate::harness::{Delivery, World, faulty, issues, opened};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_kept_with_who_wants_it() {
-    let world = World::new();
+    let world = World::new().await;
     let triage = world.spawner("triage", issues()).await;
     world
         .spawner("pushes", json!({ "githubWebhook": { "events": ["push"] } }))
@@ -40,7 +40,7 @@ async fn a_delivery_is_kept_with_who_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_that_get_the_same_delivery_at_once_keep_it_once() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replicas = [world.replica().await, world.replica().await];
     for number in 0..10 {
@@ -53,7 +53,7 @@ async fn two_replicas_that_get_the_same_delivery_at_once_keep_it_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_cannot_be_kept_is_not_acknowledged_and_its_sender_tries_again() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let (client, fault) = faulty(world.client.clone());
     let replica = world.replica_with(client).await;
@@ -74,7 +74,7 @@ async fn a_delivery_that_cannot_be_kept_is_not_acknowledged_and_its_sender_tries
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spawner_that_came_later_is_added_when_the_delivery_comes_again() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let delivery = Delivery::github("issues", "1", &opened(1));
     assert_eq!(delivery.send(world.replica().await).await.status, 202);
@@ -89,7 +89,7 @@ async fn a_spawner_that_came_later_is_added_when_the_delivery_comes_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spawners_that_find_their_id_elsewhere_take_one_request_for_events_of_their_own() {
-    let world = World::new();
+    let world = World::new().await;
     std::fs::write(world.keys.path().join("sentry"), "a key of Sentry").expect("a file");
     for (name, path) in [
         ("by-event", "$.event.id"),

@@ -22,7 +22,7 @@ async fn wanting(world: &World) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spawner_with_its_own_key_hears_of_that_alone() {
-    let world = World::new();
+    let world = World::new().await;
     world.secret("own", "a key of its own").await;
     world.spawner("common", issues()).await;
     world.spawner("own", with_secret("own")).await;
@@ -37,7 +37,7 @@ async fn a_spawner_with_its_own_key_hears_of_that_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_knows_one_key_cannot_take_the_place_of_anothers_delivery() {
-    let world = World::new();
+    let world = World::new().await;
     world.secret("own", "a key of its own").await;
     world.spawner("common", issues()).await;
     world.spawner("own", with_secret("own")).await;
@@ -57,7 +57,7 @@ async fn who_knows_one_key_cannot_take_the_place_of_anothers_delivery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_in_vain_is_told_from_a_wrong_signature_with_a_spawners_key_too() {
-    let world = World::new();
+    let world = World::new().await;
     world.secret("own", "a key of its own").await;
     world.spawner("own", with_secret("own")).await;
     let replica = world.replica().await;
@@ -74,7 +74,7 @@ async fn an_event_in_vain_is_told_from_a_wrong_signature_with_a_spawners_key_too
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spawner_whose_secret_is_missing_hears_nothing_until_it_is_there() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("own", with_secret("own")).await;
     let replica = world.replica().await;
     let delivery = Delivery::github("issues", "1", &opened(1)).signed("a key of its own");
@@ -85,7 +85,7 @@ async fn a_spawner_whose_secret_is_missing_hears_nothing_until_it_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_changed_without_a_gap_and_without_a_restart() {
-    let world = World::new();
+    let world = World::new().await;
     world.spawner("triage", issues()).await;
     let replica = world.replica().await;
     let file = world.keys.path().join("github");

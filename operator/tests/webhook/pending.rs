@@ -63,7 +63,7 @@ impl Leader {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_waits_for_each_spawner_and_goes_when_all_are_done_with_it() {
-    let world = World::new();
+    let world = World::new().await;
     let one = world.spawner("one", issues()).await;
     let two = world.spawner("two", issues()).await;
     let leader = lead(&world).await;
@@ -88,7 +88,7 @@ async fn a_delivery_waits_for_each_spawner_and_goes_when_all_are_done_with_it() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_leader_asks_all_again_and_removes_what_all_are_done_with() {
-    let world = World::new();
+    let world = World::new().await;
     let one = world.spawner("one", issues()).await;
     let two = world.spawner("two", issues()).await;
     let replica = world.replica().await;
@@ -112,7 +112,7 @@ async fn the_next_leader_asks_all_again_and_removes_what_all_are_done_with() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_has_the_payload_until_it_is_settled() {
-    let world = World::new();
+    let world = World::new().await;
     let spawner = world.spawner("one", issues()).await;
     let leader = lead(&world).await;
     let replica = world.replica().await;
@@ -148,7 +148,7 @@ async fn an_item_has_the_payload_until_it_is_settled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spawner_is_told_that_its_key_is_missing() {
-    let world = World::new();
+    let world = World::new().await;
     let own = json!({ "githubWebhook": { "events": ["issues"], "secretRef": { "name": "own" } } });
     let own = world.spawner("own", own).await;
     let sentry = json!({ "webhook": { "source": "sentry", "fieldMapping": { "id": "$.id" } } });
