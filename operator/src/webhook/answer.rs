@@ -10,14 +10,14 @@ const COME_BACK: u32 = 30;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     /// A sentence without a full stop.
-    pub sentence: String,
+    pub(super) sentence: String,
 }
 
 impl Answer {
-    pub fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self {
             status,
             sentence: sentence.into(),
@@ -25,12 +25,12 @@ impl Answer {
     }
 
     /// Nothing is wrong with the delivery: the sender is to try again.
-    pub fn later(sentence: impl Into<String>) -> Self {
+    pub(super) fn later(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
     }
 
     /// What goes over the wire.
-    pub fn response(self) -> Response<Full<Bytes>> {
+    pub(super) fn response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::from(format!("{}\n", self.sentence)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

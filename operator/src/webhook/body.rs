@@ -11,9 +11,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::answer::Answer;
 
 /// How long a body may be, in bytes.
-pub const LONGEST: usize = 10 * 1024 * 1024;
+pub(super) const LONGEST: usize = 10 * 1024 * 1024;
 /// How long all bodies that are being read may be together, in bytes.
-pub const LONGEST_TOGETHER: usize = 4 * LONGEST;
+pub(super) const LONGEST_TOGETHER: usize = 4 * LONGEST;
 /// How long a body may take to come.
 const TIME: Duration = Duration::from_secs(20);
 /// How long what is not taken is read.
@@ -22,13 +22,13 @@ const DISCARD: Duration = Duration::from_secs(10);
 const MOST_DISCARDED: usize = 3 * LONGEST;
 
 /// A body, and its part of the memory for all.
-pub struct Held<'a> {
-    pub bytes: Vec<u8>,
+pub(super) struct Held<'a> {
+    pub(super) bytes: Vec<u8>,
     memory: Option<SemaphorePermit<'a>>,
 }
 
 /// Reads a body whole. `memory` has a permit for each byte of all bodies together.
-pub async fn read<'a>(body: &mut Incoming, memory: &'a Semaphore) -> Result<Held<'a>, Answer> {
+pub(super) async fn read<'a>(body: &mut Incoming, memory: &'a Semaphore) -> Result<Held<'a>, Answer> {
     if body.size_hint().lower() > LONGEST as u64 {
         return Err(too_long());
     }
@@ -77,7 +77,7 @@ impl<'a> Held<'a> {
 
 /// Reads what is left of a body and drops it: a connection that is closed before all is read takes the
 /// answer with it. A sender that asked before it sent, has not sent.
-pub async fn discard(headers: &HeaderMap, body: &mut Incoming) {
+pub(super) async fn discard(headers: &HeaderMap, body: &mut Incoming) {
     if headers.contains_key(header::EXPECT) {
         return;
     }

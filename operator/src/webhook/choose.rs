@@ -11,22 +11,22 @@ use super::listeners::{Listener, Listens, RepositoryOf};
 
 /// A spawner whose key signed the delivery.
 #[derive(Clone, Debug)]
-pub struct Granted {
-    pub listener: Arc<Listener>,
-    pub repository: RepositoryOf,
+pub(super) struct Granted {
+    pub(super) listener: Arc<Listener>,
+    pub(super) repository: RepositoryOf,
 }
 
 /// Spawners that want a delivery, and that take it for the same event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
-    pub scope: Scope,
+pub(super) struct Chosen {
+    pub(super) scope: Scope,
     /// What tells the event from others.
-    pub id: String,
-    pub spawners: Vec<Wanting>,
+    pub(super) id: String,
+    pub(super) spawners: Vec<Wanting>,
 }
 
 /// Who wants a delivery of GitHub's `event`; `id` is GitHub's own for the delivery.
-pub fn github(granted: &[Granted], event: &str, id: &str, payload: &Value) -> Vec<Chosen> {
+pub(super) fn github(granted: &[Granted], event: &str, id: &str, payload: &Value) -> Vec<Chosen> {
     group(granted.iter().filter_map(|granted| {
         let Listens::GitHub(spec) = &granted.listener.listens else {
             return None;
@@ -44,7 +44,7 @@ pub fn github(granted: &[Granted], event: &str, id: &str, payload: &Value) -> Ve
 
 /// Who wants a generic webhook. Each spawner says where its ID is, so that one delivery may be
 /// several events.
-pub fn generic(granted: &[Granted], payload: &Value) -> Vec<Chosen> {
+pub(super) fn generic(granted: &[Granted], payload: &Value) -> Vec<Chosen> {
     group(granted.iter().filter_map(|granted| {
         let Listens::Generic(spec) = &granted.listener.listens else {
             return None;

@@ -26,7 +26,7 @@ const TIME: Duration = Duration::from_mins(1);
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Answers every request on `listener` with `answer`, for ever.
-pub async fn serve<A>(
+pub(super) async fn serve<A>(
     listener: TcpListener,
     answer: impl Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
 ) where

@@ -15,7 +15,7 @@ const LONGEST_ID: usize = 256;
 
 /// Whether a spawner wants a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub(super) enum Wants {
     Yes,
     /// Only a question to the forge, or a Workspace that is not there yet, can tell.
     Perhaps,
@@ -24,7 +24,7 @@ pub enum Wants {
 }
 
 /// Whether a spawner wants GitHub's event.
-pub fn github(spec: &GitHubWebhook, repository: &RepositoryOf, event: &str, payload: &Value) -> Wants {
+pub(super) fn github(spec: &GitHubWebhook, repository: &RepositoryOf, event: &str, payload: &Value) -> Wants {
     if !spec.events.iter().any(|wanted| wanted == event) {
         return Wants::No(format!("is the event `{event}`, which is not one of `events`"));
     }
@@ -58,7 +58,7 @@ fn owner_and_name(url: &str) -> String {
 }
 
 /// Labels of the issue or pull request that an event is about.
-pub fn labels(payload: &Value) -> Vec<String> {
+pub(super) fn labels(payload: &Value) -> Vec<String> {
     let lists = ["/issue/labels", "/pull_request/labels"];
     let labels = lists.iter().find_map(|list| payload.pointer(list)?.as_array());
     let names = labels.into_iter().flatten();
@@ -70,7 +70,7 @@ pub fn labels(payload: &Value) -> Vec<String> {
 
 /// What tells the event of a generic webhook from others; an error is why the spawner does not want
 /// it, as a fragment.
-pub fn generic(spec: &GenericWebhook, payload: &Value) -> Result<String, String> {
+pub(super) fn generic(spec: &GenericWebhook, payload: &Value) -> Result<String, String> {
     let path = spec
         .field_mapping
         .get("id")
@@ -90,12 +90,12 @@ pub fn generic(spec: &GenericWebhook, payload: &Value) -> Result<String, String>
 }
 
 /// The payload without what no template needs.
-pub fn trim(payload: &Value) -> Value {
+pub(super) fn trim(payload: &Value) -> Value {
     payload.clone()
 }
 
 /// What GitHub's event is for templates.
-pub fn github_item(candidate: &Candidate, delivery: &Delivery, payload: &Value) -> WorkItem {
+pub(super) fn github_item(candidate: &Candidate, delivery: &Delivery, payload: &Value) -> WorkItem {
     let mut variables = Map::new();
     variables.insert("ID".to_owned(), Value::from(candidate.id.as_str()));
     variables.insert("Event".to_owned(), Value::from(delivery.event.as_str()));
@@ -108,7 +108,7 @@ pub fn github_item(candidate: &Candidate, delivery: &Delivery, payload: &Value) 
 }
 
 /// What a generic webhook is for templates.
-pub fn generic_item(_: &GenericWebhook, candidate: &Candidate, payload: &Value) -> WorkItem {
+pub(super) fn generic_item(_: &GenericWebhook, candidate: &Candidate, payload: &Value) -> WorkItem {
     let mut variables = Map::new();
     variables.insert("ID".to_owned(), Value::from(candidate.id.as_str()));
     variables.insert("Payload".to_owned(), payload.clone());

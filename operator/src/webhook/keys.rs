@@ -22,7 +22,7 @@ const LONGEST_SOURCE: usize = 63;
 
 /// Finds keys. Cheap to clone.
 #[derive(Clone)]
-pub struct KeyFinder {
+pub(super) struct KeyFinder {
     /// Folder with a file for each source.
     directory: Option<Arc<PathBuf>>,
     client: Client,
@@ -30,7 +30,7 @@ pub struct KeyFinder {
 
 /// Keys could not be read, though they may be there.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub(super) enum KeyError {
     #[error("failed to read the keys in `{path}`")]
     File {
         path: String,
@@ -47,7 +47,7 @@ pub enum KeyError {
 
 impl KeyFinder {
     /// Finds keys in the files of `directory`, and in Secrets by `client`.
-    pub fn new(directory: Option<PathBuf>, client: Client) -> Self {
+    pub(super) fn new(directory: Option<PathBuf>, client: Client) -> Self {
         Self {
             directory: directory.map(Arc::new),
             client,
@@ -56,7 +56,7 @@ impl KeyFinder {
 
     /// The operator's keys for a source: the lines of the file with its name. Without the file there
     /// are none.
-    pub async fn of_source(&self, source: &str) -> Result<Keys, KeyError> {
+    pub(super) async fn of_source(&self, source: &str) -> Result<Keys, KeyError> {
         let Some(directory) = self.directory.as_deref().filter(|_| is_source(source)) else {
             return Ok(Keys::default());
         };
@@ -78,7 +78,7 @@ impl KeyFinder {
 
     /// The keys in a spawner's Secret. One that is missing, or that the operator may not read, has
     /// none.
-    pub async fn of_secret(&self, key: &Key) -> Result<Keys, KeyError> {
+    pub(super) async fn of_secret(&self, key: &Key) -> Result<Keys, KeyError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &key.namespace);
         let secret = match secrets.get_opt(&key.name).await {
             Ok(secret) => secret,
@@ -98,7 +98,7 @@ impl KeyFinder {
 }
 
 /// Whether this can be the name of a source: a label of a host's name, so that it is no path.
-pub fn is_source(text: &str) -> bool {
+pub(super) fn is_source(text: &str) -> bool {
     let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=LONGEST_SOURCE).contains(&text.len())
         && text.chars().all(is_good)

@@ -18,31 +18,31 @@ use crate::watch::{self as watches, Watches};
 use crate::world::Loose;
 
 /// The source of GitHub's own deliveries.
-pub const GITHUB: &str = "github";
+pub(super) const GITHUB: &str = "github";
 
 /// A spawner whose work comes from deliveries.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listener {
-    pub key: Key,
-    pub uid: String,
+pub(super) struct Listener {
+    pub(super) key: Key,
+    pub(super) uid: String,
     /// What it listens to.
-    pub listens: Listens,
+    pub(super) listens: Listens,
     /// The repository of its template's workspace.
-    pub workspace: WorkspaceOf,
+    pub(super) workspace: WorkspaceOf,
     /// Whether somebody has suspended it. It takes no deliveries then.
-    pub is_suspended: bool,
+    pub(super) is_suspended: bool,
 }
 
 /// What a spawner listens to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Listens {
+pub(super) enum Listens {
     GitHub(GitHubWebhook),
     Generic(GenericWebhook),
 }
 
 /// Where the workspace of a spawner's template is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WorkspaceOf {
+pub(super) enum WorkspaceOf {
     None,
     /// Written out in place: its repository's URL.
     Inline(String),
@@ -52,7 +52,7 @@ pub enum WorkspaceOf {
 
 /// The repository of a spawner's workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepositoryOf {
+pub(super) enum RepositoryOf {
     /// There is no workspace.
     None,
     Url(String),
@@ -62,7 +62,7 @@ pub enum RepositoryOf {
 
 /// All spawners that listen. Cheap to clone; clones share what they keep.
 #[derive(Clone, Debug, Default)]
-pub struct Listeners(Arc<Mutex<State>>);
+pub(super) struct Listeners(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -77,7 +77,7 @@ struct State {
 
 impl Listener {
     /// A spawner's; `None` when its work does not come from deliveries.
-    pub fn of(spawner: &TaskSpawner) -> Option<Self> {
+    pub(super) fn of(spawner: &TaskSpawner) -> Option<Self> {
         let When {
             github_webhook,
             webhook,
@@ -98,7 +98,7 @@ impl Listener {
     }
 
     /// Last part of the path to which its deliveries go.
-    pub fn source(&self) -> &str {
+    pub(super) fn source(&self) -> &str {
         match &self.listens {
             Listens::GitHub(_) => GITHUB,
             Listens::Generic(generic) => &generic.source,
@@ -106,7 +106,7 @@ impl Listener {
     }
 
     /// Name of the Secret with its own keys; `None` means the operator's keys.
-    pub fn secret(&self) -> Option<&str> {
+    pub(super) fn secret(&self) -> Option<&str> {
         let reference = match &self.listens {
             Listens::GitHub(github) => &github.secret_ref,
             Listens::Generic(generic) => &generic.secret_ref,
@@ -115,7 +115,7 @@ impl Listener {
     }
 
     /// Whether an event of this name can be one of those that it listens to.
-    pub fn may_want(&self, event: &str) -> bool {
+    pub(super) fn may_want(&self, event: &str) -> bool {
         match &self.listens {
             Listens::GitHub(github) => github.events.iter().any(|wanted| wanted == event),
             Listens::Generic(_) => true,
@@ -123,7 +123,7 @@ impl Listener {
     }
 
     /// As a delivery names it that it wants.
-    pub fn wanting(&self, is_decided: bool) -> Wanting {
+    pub(super) fn wanting(&self, is_decided: bool) -> Wanting {
         Wanting {
             namespace: self.key.namespace.to_string(),
             name: self.key.name.to_string(),
@@ -145,7 +145,7 @@ impl WorkspaceOf {
 
 impl Listeners {
     /// Starts the watches that keep them, of `namespace` or of all.
-    pub fn start(&self, watches: &mut Watches<'_>, namespace: Option<&str>) {
+    pub(super) fn start(&self, watches: &mut Watches<'_>, namespace: Option<&str>) {
         let listeners = self.clone();
         watches.start::<Loose<Workspace>>(
             "workspaces of deliveries",
@@ -167,7 +167,7 @@ impl Listeners {
     }
 
     /// Those that listen to `source` and are not suspended, in the order of their keys.
-    pub fn of_source(&self, source: &str) -> Vec<Arc<Listener>> {
+    pub(super) fn of_source(&self, source: &str) -> Vec<Arc<Listener>> {
         let state = self.lock();
         let keys = state.by_source.get(source).into_iter().flatten();
         let found = keys.filter_map(|key| state.by_key.get(key));
@@ -177,7 +177,7 @@ impl Listeners {
     }
 
     /// The repository of a listener's workspace.
-    pub fn repository(&self, listener: &Listener) -> RepositoryOf {
+    pub(super) fn repository(&self, listener: &Listener) -> RepositoryOf {
         match &listener.workspace {
             WorkspaceOf::None => RepositoryOf::None,
             WorkspaceOf::Inline(url) => RepositoryOf::Url(url.clone()),

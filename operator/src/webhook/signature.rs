@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use ring::hmac;
 
 /// The header of GitHub's signatures, which others use too.
-pub const HUB_SIGNATURE: &str = "x-hub-signature-256";
+pub(super) const HUB_SIGNATURE: &str = "x-hub-signature-256";
 /// The header of generic webhooks whose sender does not speak as GitHub does.
-pub const AXON_SIGNATURE: &str = "x-axon-signature-256";
+pub(super) const AXON_SIGNATURE: &str = "x-axon-signature-256";
 /// What a signature begins with.
 const ALGORITHM: &str = "sha256=";
 /// Length of a signature, in bytes.
@@ -19,23 +19,23 @@ const MOST_KEYS: usize = 16;
 
 /// The signature that a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature([u8; BYTES]);
+pub(super) struct Signature([u8; BYTES]);
 
 /// Keys of which any is good, such as the old one and the new one while a key is changed. What they
 /// are is never displayed.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<hmac::Key>);
+pub(super) struct Keys(Vec<hmac::Key>);
 
 /// Why a request has no signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsigned {
+pub(super) enum Unsigned {
     Missing,
     Malformed,
 }
 
 impl Signature {
     /// Reads the first of `headers` that the request has.
-    pub fn read(request: &HeaderMap, headers: &[&str]) -> Result<Self, Unsigned> {
+    pub(super) fn read(request: &HeaderMap, headers: &[&str]) -> Result<Self, Unsigned> {
         let value = headers.iter().find_map(|name| request.get(*name));
         let text = value
             .ok_or(Unsigned::Missing)?
@@ -48,7 +48,7 @@ impl Signature {
 
 impl Keys {
     /// Reads keys, one a line. Lines of blanks are none: everybody could sign with them.
-    pub fn read(text: &[u8]) -> Self {
+    pub(super) fn read(text: &[u8]) -> Self {
         let lines = text.split(|byte| *byte == b'\n');
         let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let keys = lines.filter(|line| !line.trim_ascii().is_empty());
@@ -60,13 +60,13 @@ impl Keys {
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether one of the keys made this signature of `body`. The comparison takes the same time
     /// whatever the signature is.
-    pub fn verify(&self, body: &[u8], signature: &Signature) -> bool {
+    pub(super) fn verify(&self, body: &[u8], signature: &Signature) -> bool {
         let mut is_good = false;
         for key in &self.0 {
             is_good |= hmac::verify(key, body, &signature.0).is_ok();
