@@ -35,6 +35,10 @@ pub struct Metrics {
     pub github_requests: Family<GitHubLabels, Counter>,
     /// Requests that GitHub's rate limit leaves to the credential that asked last.
     pub github_remaining: Gauge,
+    /// Requests to the webhook address, by source and answer.
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    /// Deliveries that are kept and not yet Tasks, as the leader sees them.
+    pub deliveries_pending: Gauge,
 }
 
 /// How many Tasks there are in each phase.
@@ -86,6 +90,15 @@ pub struct GitHubLabels {
     pub resource: &'static str,
 }
 
+/// Labels of `axon_deliveries_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// `github`, `webhook` for all others, or `none` for a path without one.
+    pub source: &'static str,
+    /// HTTP status of the answer.
+    pub code: u16,
+}
+
 impl EncodeLabelValue for PhaseLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.0.as_str().encode(encoder)
@@ -132,6 +145,8 @@ impl Default for Metrics {
             api_writes: Family::default(),
             github_requests: Family::default(),
             github_remaining: Gauge::default(),
+            deliveries: Family::default(),
+            deliveries_pending: Gauge::default(),
         }
     }
 }
@@ -184,6 +199,16 @@ impl Metrics {
             "Requests that GitHub's rate limit leaves to the credential that asked last",
             self.github_remaining.clone(),
         );
+        registry.register(
+            "deliveries",
+            "Requests to the webhook address, by source and answer",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "deliveries_pending",
+            "Deliveries that are kept and not yet Tasks",
+            self.deliveries_pending.clone(),
+        );
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
         Ok(text)
@@ -214,6 +239,11 @@ mod tests {
             resource: "issues",
         };
         metrics.github_requests.get_or_create(&labels).inc();
+        let labels = DeliveryLabels {
+            source: "github",
+            code: 202,
+        };
+        metrics.deliveries.get_or_create(&labels).inc();
         let page = metrics.encode().expect("a page");
         for line in [
             "axon_tasks{phase=\"Running\"} 1",
@@ -228,6 +258,8 @@ mod tests {
             "axon_api_writes_total{verb=\"create\",kind=\"job\"} 1",
             "axon_github_requests_total{status=\"304\",resource=\"issues\"} 1",
             "axon_github_rate_limit_remaining 0",
+            "axon_deliveries_total{source=\"github\",code=\"202\"} 1",
+            "axon_deliveries_pending 0",
         ] {
             assert!(page.lines().any(|other| other == line), "no `{line}` in\n{page}");
         }
