@@ -30,7 +30,7 @@ use crate::queue::{Next, Queue, Urgency};
 use crate::round::{Ended, round};
 use crate::watch::{self as watches, Watches};
 use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
-use crate::{providers, sweep};
+use crate::{providers, spawner, sweep};
 
 /// How long rounds that are at work may go on after the shutdown began.
 const GRACE: Duration = Duration::from_secs(4);
@@ -72,7 +72,9 @@ pub async fn run_observed(
     let mut watches = Watches::new(&mut long_running, client.clone());
     watch_world(&mut watches, &config, &world, &queue);
     pipeline::start(&mut watches, client.clone(), &config, notices.clone());
-    let mut listed = watches.listed();
+    let spawners = world.lock().errands().spawners;
+    let sources = spawner::Sources::start(&mut watches, &client, &config, &metrics, &spawners);
+    let (mut listed, listed_for_spawners) = (watches.listed(), watches.listed());
     long_running.spawn(async move {
         writer.run().await;
         anyhow::anyhow!("the writer of events has ended")
@@ -89,9 +91,16 @@ pub async fn run_observed(
     long_running.spawn(providers::keep(Arc::clone(&applier)));
     let only = config.watch_namespace.clone();
     long_running.spawn(sweep::keep(Arc::clone(&applier), only));
+    let config = Arc::new(config);
+    long_running.spawn(spawner::keep(
+        Arc::clone(&applier),
+        Arc::clone(&config),
+        sources,
+        listed_for_spawners,
+    ));
     let workers = Workers {
         applier,
-        config: Arc::new(config),
+        config,
         at_work: HashMap::new(),
         normal: 0,
         rounds: JoinSet::new(),

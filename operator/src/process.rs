@@ -173,7 +173,7 @@ async fn webhooks(
     options: &RunOptions,
     client: Client,
     metrics: Metrics,
-) -> anyhow::Result<impl Future<Output = anyhow::Error>> {
+) -> anyhow::Result<impl Future<Output = anyhow::Error> + use<>> {
     let server = match options.webhook.address() {
         Some(address) => Some(
             Server::bind(ServerOptions {

@@ -182,7 +182,10 @@ fn rows(status: &TaskStatus) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     if let Some(url) = result("pr") {
         let is_plain = url.starts_with("https://") || url.starts_with("http://");
-        let is_plain = is_plain && url.chars().all(|c| c.is_ascii_graphic() && !"|<>()[]`".contains(c));
+        let is_plain = is_plain
+            && url
+                .chars()
+                .all(|c| c.is_ascii_graphic() && !"|<>()[]`".contains(c));
         rows.push(("pull request", if is_plain { url.clone() } else { code(url) }));
     }
     for (label, key) in [("branch", "branch"), ("commit", "commit")] {
@@ -285,7 +288,10 @@ mod tests {
         let marker = |mode: &str, uid: &str| {
             let mut task = task(&issue(mode), &json!(null), None);
             task.metadata.uid = Some(uid.to_owned());
-            report(&task).and_then(|report| report.comment).expect("a comment").marker
+            report(&task)
+                .and_then(|report| report.comment)
+                .expect("a comment")
+                .marker
         };
         assert_eq!(marker("Sticky", "a"), marker("Sticky", "b"));
         assert_ne!(marker("PerTask", "a"), marker("PerTask", "b"));
@@ -316,7 +322,10 @@ mod tests {
         let report = report(&task(&issue("PerTask"), &status, None)).expect("a report");
         let body = report.comment.expect("a comment").body;
         assert!(body.contains("| branch | `a'\\|@all` |"), "{body}");
-        assert!(body.contains("| pull request | `javascript:alert(1)` |"), "{body}");
+        assert!(
+            body.contains("| pull request | `javascript:alert(1)` |"),
+            "{body}"
+        );
         assert_eq!(body.matches("```").count(), 2, "{body}");
     }
 

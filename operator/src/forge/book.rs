@@ -235,7 +235,11 @@ impl Book {
         let Some(poller) = poller else {
             return Heard::default();
         };
-        let is_open = |key: &str| number_of(key).and_then(|number| poller.mirror.get(number)).is_some_and(|issue| issue.is_open);
+        let is_open = |key: &str| {
+            number_of(key)
+                .and_then(|number| poller.mirror.get(number))
+                .is_some_and(|issue| issue.is_open)
+        };
         Heard {
             candidates: Arc::clone(&subscription.candidates),
             open: remembered.filter(|key| is_open(key)).map(str::to_owned).collect(),
@@ -311,7 +315,8 @@ impl Book {
         let changes = poller.take_in(listed, now);
         for (spawner, ask) in &job.asks {
             let subscription = self.spawners.get_mut(spawner);
-            let Some(subscription) = subscription.filter(|subscription| Arc::ptr_eq(&subscription.ask, ask)) else {
+            let Some(subscription) = subscription.filter(|subscription| Arc::ptr_eq(&subscription.ask, ask))
+            else {
                 continue;
             };
             let numbers: BTreeSet<u64> = if subscription.is_complete {
@@ -330,7 +335,9 @@ impl Book {
                     Examined::NoMatch(_) => is_other |= subscription.set(number, None),
                     Examined::Unknown(_) | Examined::Ask(_) => {
                         subscription.unknown.insert(number);
-                        let (_, looks) = open.entry(number).or_insert_with(|| (Arc::clone(issue), Vec::new()));
+                        let (_, looks) = open
+                            .entry(number)
+                            .or_insert_with(|| (Arc::clone(issue), Vec::new()));
                         looks.push((spawner.clone(), Arc::clone(ask)));
                     }
                 }
@@ -385,7 +392,9 @@ impl Book {
             }
             Some(_) => pace::after_refusal(interval),
         };
-        if poller.trouble.as_ref().map(|trouble| trouble.reason) != trouble.as_ref().map(|trouble| trouble.reason) {
+        if poller.trouble.as_ref().map(|trouble| trouble.reason)
+            != trouble.as_ref().map(|trouble| trouble.reason)
+        {
             woken.extend(poller.spawners.iter().cloned());
         }
         poller.trouble = trouble;
@@ -477,7 +486,11 @@ impl Poller {
 
     /// When it may poll next.
     fn earliest(&self, now: Instant) -> Instant {
-        let wanted = if self.is_asked { now } else { self.due.unwrap_or(now) };
+        let wanted = if self.is_asked {
+            now
+        } else {
+            self.due.unwrap_or(now)
+        };
         let floor = self.polled.map_or(now, |polled| polled + pace::FLOOR);
         wanted.max(floor).max(self.barred.unwrap_or(now))
     }

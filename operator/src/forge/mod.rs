@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use axon_plan::spawner::Trouble;
 use axon_sources::github::client::{Budget, FailureKind, GitHubClient, Look, People};
-use axon_sources::{Candidate, Cause, WorkItem};
+use axon_sources::{Candidate, Cause, Fetched};
 use k8s_openapi::jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,14 +69,6 @@ pub struct Heard {
     pub absence_counts: bool,
     /// What is wrong.
     pub trouble: Option<Trouble>,
-}
-
-/// An item that was fetched.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fetched {
-    Item(Box<WorkItem>),
-    /// It matches no longer: why, as a fragment.
-    NoLonger(String),
 }
 
 /// What would become of every item, for a preview.
@@ -181,10 +173,17 @@ impl Hub {
             return Ok(Fetched::NoLonger("is of a source that is not asked".to_owned()));
         };
         let Some(number) = book::number_of(&candidate.key) else {
-            return Ok(Fetched::NoLonger(format!("has the key `{}`, which is none of an issue", candidate.key)));
+            return Ok(Fetched::NoLonger(format!(
+                "has the key `{}`, which is none of an issue",
+                candidate.key
+            )));
         };
         let endpoint = Arc::clone(&source.endpoint);
-        let access = self.inner.credentials.access(&source, For::reading(&ask.what)).await?;
+        let access = self
+            .inner
+            .credentials
+            .access(&source, For::reading(&ask.what))
+            .await?;
         let own_login = self.own_login(&source, &ask).await?;
         let repository = self.inner.github.repository(endpoint, access);
         let explain = |failure| trouble::explain(&source, &failure);
@@ -203,7 +202,10 @@ impl Hub {
                 Found::Unknown(why) => return Err(trouble::unknown(number, &why)),
             }
         }
-        let item = look.item(&ask.what, ask.wanted, candidate).await.map_err(explain)?;
+        let item = look
+            .item(&ask.what, ask.wanted, candidate)
+            .await
+            .map_err(explain)?;
         Ok(Fetched::Item(Box::new(item)))
     }
 
@@ -213,10 +215,16 @@ impl Hub {
     /// When GitHub does not tell.
     pub async fn preview(&self, namespace: &str, ask: &Ask) -> Result<Preview, Trouble> {
         let source = book::Source::of(namespace, ask, self.inner.api_url.as_deref())?;
-        let access = self.inner.credentials.access(&source, For::reading(&ask.what)).await?;
+        let access = self
+            .inner
+            .credentials
+            .access(&source, For::reading(&ask.what))
+            .await?;
         let own_login = self.own_login(&source, ask).await?;
         let repository = self.inner.github.repository(Arc::clone(&source.endpoint), access);
-        let preview = repository.preview(&ask.what, ask.wanted, own_login.as_deref()).await;
+        let preview = repository
+            .preview(&ask.what, ask.wanted, own_login.as_deref())
+            .await;
         preview.map_err(|failure| trouble::explain(&source, &failure))
     }
 

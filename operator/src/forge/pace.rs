@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn each_poller_comes_to_its_own_phase_and_then_keeps_the_interval() {
-        for (phase, since_start, expected) in [(20, 0, 20), (20, 20, 60), (20, 80, 60), (50, 23, 27), (3, 0, 63)] {
+        for (phase, since_start, expected) in
+            [(20, 0, 20), (20, 20, 60), (20, 80, 60), (50, 23, 27), (3, 0, 63)]
+        {
             let wait = after_success(MINUTE, seconds(phase), seconds(since_start), None, now());
             assert_eq!(wait, seconds(expected), "phase {phase} at {since_start}");
         }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::apply::Applier;
 use crate::config::Config;
+use crate::watch::Listed;
 use crate::work::work;
 
 use self::round::Round;
@@ -21,8 +22,17 @@ use self::state::States;
 /// Rounds at work at once: one may wait for the forge.
 const CONCURRENCY: usize = 4;
 
-/// Does the rounds of all spawners, for ever.
-pub async fn keep(applier: Arc<Applier>, config: Arc<Config>, sources: Sources) -> anyhow::Error {
+/// Does the rounds of all spawners, for ever, once every watch has listed what there is: a decision
+/// from half a view would have to ask the server for the rest.
+pub async fn keep(
+    applier: Arc<Applier>,
+    config: Arc<Config>,
+    sources: Sources,
+    mut listed: Listed,
+) -> anyhow::Error {
+    if let Err(error) = listed.wait().await {
+        return error;
+    }
     let queue = applier.world.lock().errands().spawners;
     let round = Arc::new(Round {
         applier,

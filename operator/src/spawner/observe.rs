@@ -1,11 +1,10 @@
 //! Gathers all that a decision about one spawner may look at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axon_api::{TaskSpawner, Workspace, WorkspaceSpec, names};
 use axon_plan::spawner::{self, Ask, SpawnedTask, SpawnerObserved, SpawnerPlan};
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -73,25 +72,21 @@ impl Seen<'_> {
             self.gone.extend(missing.cloned());
             return Ok(());
         }
-        let known: BTreeMap<&str, &str> = self
+        let wanted: BTreeSet<&String> = ask.tasks.iter().collect();
+        let wanted: Vec<(String, String)> = self
             .tasks
             .iter()
-            .map(|task| (task.name.as_str(), task.uid.as_str()))
+            .filter(|task| wanted.contains(&task.name))
+            .map(|task| (task.name.clone(), task.uid.clone()))
             .collect();
-        let wanted: Vec<(&String, &str)> = ask
-            .tasks
-            .iter()
-            .filter_map(|name| Some((name, *known.get(name.as_str())?)))
-            .collect();
-        let answers = stream::iter(wanted.iter().map(|(name, uid)| hands.get_task(name, uid)));
-        let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
-        let mut fresh = Vec::new();
-        for ((_, uid), answer) in wanted.iter().zip(answers) {
-            fresh.push(((*uid).to_owned(), answer?));
+        let mut open = Vec::new();
+        for (name, uid) in &wanted {
+            open.push(hands.get_task(name, uid).boxed());
         }
-        for (uid, answer) in fresh {
+        let answers: Vec<_> = stream::iter(open).buffered(AT_ONCE).collect().await;
+        for ((_, uid), answer) in wanted.into_iter().zip(answers) {
             self.tasks.retain(|task| task.uid != uid);
-            match answer {
+            match answer? {
                 Some(task) => self.tasks.push(SpawnedTask {
                     is_fresh: true,
                     ..SpawnedTask::of(&task)

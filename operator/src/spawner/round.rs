@@ -7,8 +7,7 @@ use axon_api::sources::Fetched;
 use axon_api::{TaskDefaults, TaskSpawner, Workspace};
 use axon_plan::spawner::memory::{Entry, Memory, ShardWrite};
 use axon_plan::spawner::{Spawn, SpawnerPlan, Step, Trouble};
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
@@ -212,8 +211,11 @@ impl Round {
         spawns: &[&Spawn],
     ) -> Result<Ended, StepError> {
         let turn = &spawns[..spawns.len().min(PER_ROUND)];
-        let made = stream::iter(turn.iter().map(|spawn| self.spawn_one(hands, asker, spawn)));
-        let made: Vec<Result<Made, StepError>> = made.buffered(AT_ONCE).collect().await;
+        let mut open = Vec::new();
+        for spawn in turn {
+            open.push(self.spawn_one(hands, asker, spawn).boxed());
+        }
+        let made: Vec<Result<Made, StepError>> = stream::iter(open).buffered(AT_ONCE).collect().await;
         let mut failure = None;
         let mut is_stale = false;
         for (spawn, made) in turn.iter().zip(made) {

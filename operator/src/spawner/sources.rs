@@ -8,8 +8,13 @@ use axon_api::sources::{Candidate, Fetched};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::spawner::{SourceSeen, TicksSeen, Trouble};
 use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 
+use crate::config::Config;
 use crate::key::Key;
+use crate::metrics::Metrics;
+use crate::queue::{Queue, Urgency};
+use crate::watch::Watches;
 
 #[cfg(feature = "cron")]
 mod cron;
@@ -100,6 +105,40 @@ pub(super) struct Asker<'a> {
 }
 
 impl Sources {
+    /// Starts those who ask. `queue` is that of the spawners, which are woken when there is something
+    /// new to hear.
+    pub fn start(
+        watches: &mut Watches<'_>,
+        client: &Client,
+        config: &Config,
+        metrics: &Metrics,
+        queue: &Arc<Queue>,
+    ) -> Self {
+        let _ = (&watches, client, config, metrics, queue);
+        #[cfg(feature = "github")]
+        let hub = {
+            let queue = Arc::clone(queue);
+            let apps = crate::github_app::GitHub::new(config.github_api_url.clone());
+            let wake: crate::forge::Wake = Arc::new(move |key: &Key| queue.wake(key, Urgency::Normal));
+            let api_url = config.github_api_url.clone();
+            crate::forge::Hub::new(client.clone(), api_url, apps, metrics.clone(), wake)
+        };
+        #[cfg(feature = "github")]
+        watches.tasks.spawn(hub.clone().run());
+        #[cfg(any(feature = "github", feature = "webhook"))]
+        let deliveries = {
+            let queue = Arc::clone(queue);
+            let wake = move |key: &Key| queue.wake(key, Urgency::Normal);
+            crate::webhook::start(watches, client.clone(), config, metrics.clone(), wake)
+        };
+        Self {
+            #[cfg(feature = "github")]
+            hub,
+            #[cfg(any(feature = "github", feature = "webhook"))]
+            deliveries,
+        }
+    }
+
     /// What the spawner's source has to say, from memory. A source that is polled is subscribed to.
     pub(super) async fn heard(&self, asker: &Asker<'_>, memory: &Memory, now: Timestamp) -> Heard {
         #[cfg(not(feature = "github"))]
@@ -108,6 +147,10 @@ impl Sources {
         if asker.spawner.is_suspended() {
             self.leave(asker.key);
             return Heard::default();
+        }
+        if let Err(wrong) = axon_api::sources::check(when) {
+            self.leave(asker.key);
+            return Heard::trouble("InvalidSource", wrong);
         }
         let mut heard = match when.source() {
             #[cfg(feature = "github")]
@@ -120,7 +163,7 @@ impl Sources {
             #[cfg(any(feature = "github", feature = "webhook"))]
             Some("githubWebhook" | "webhook") => {
                 self.leave(asker.key);
-                self.delivered(asker).await
+                self.delivered(asker, now).await
             }
             _ => Heard::default(),
         };
@@ -131,13 +174,13 @@ impl Sources {
     }
 
     #[cfg(any(feature = "github", feature = "webhook"))]
-    async fn delivered(&self, asker: &Asker<'_>) -> Heard {
+    async fn delivered(&self, asker: &Asker<'_>, now: Timestamp) -> Heard {
         let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
         Heard {
-            heard: Some(self.deliveries.heard()),
+            heard: Some(now),
             candidates: self.deliveries.pending(uid),
             trouble: self.deliveries.trouble(asker.spawner).await,
-            down_proof: self.deliveries.down_proof(asker.key),
+            down_proof: self.deliveries.down_proof(asker.spawner),
             ..Heard::default()
         }
     }

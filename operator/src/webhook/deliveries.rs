@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
-use axon_api::sources::{Candidate, WorkItem};
+use axon_api::sources::{Candidate, Fetched};
 use axon_api::{TaskSpawner, labels};
 use axon_plan::spawner::Trouble;
 use k8s_openapi::api::core::v1::Secret;
@@ -36,15 +36,6 @@ struct Shared {
     /// Whether this operator serves a webhook address.
     is_served: bool,
     metrics: Metrics,
-}
-
-/// What a delivery is to a spawner, after all questions are answered.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fetched {
-    Item(Box<WorkItem>),
-    /// It becomes no Task: why, as a fragment such as "is of a pull request that changes no file of
-    /// `filePatterns`".
-    NoLonger(String),
 }
 
 /// Starts the watch of deliveries, and sweeps those that nobody waits for. `wake` is called with each

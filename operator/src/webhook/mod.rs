@@ -26,7 +26,7 @@ mod signature;
 mod store;
 mod sweep;
 
-pub use deliveries::{Deliveries, Fetched, start};
+pub use deliveries::{Deliveries, start};
 pub use keys::WEBHOOK_SECRET;
 pub use server::{Server, ServerOptions};
 pub use store::MOST_PENDING;

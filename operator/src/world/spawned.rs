@@ -186,7 +186,9 @@ mod tests {
         tell(&mut world, task("t", &Value::Null));
         assert_eq!(spawners.depth(), 1);
         assert_eq!(world.spawned_tasks("s").len(), 1);
-        world.on_task(Event::Delete(serde_json::from_value(task("t", &Value::Null)).expect("a Task")));
+        world.on_task(Event::Delete(
+            serde_json::from_value(task("t", &Value::Null)).expect("a Task"),
+        ));
         assert_eq!(world.spawned_tasks("s"), []);
     }
 
@@ -199,7 +201,11 @@ mod tests {
         assert_eq!(world.spawned_tasks("s"), []);
         tell(&mut world, task("t", &Value::Null));
         world.note_spawned_gone("s", "t");
-        assert_eq!(world.spawned_tasks("s").len(), 1, "what the watch has told of, it tells the end of");
+        assert_eq!(
+            world.spawned_tasks("s").len(),
+            1,
+            "what the watch has told of, it tells the end of"
+        );
     }
 
     #[test]
