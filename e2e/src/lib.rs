@@ -3,8 +3,10 @@
 
 pub mod clis;
 pub mod git;
+pub mod github;
 pub mod llm;
 pub mod mcp;
+pub mod npm;
 pub mod plane;
 pub mod scenarios;
 pub mod ssh;
