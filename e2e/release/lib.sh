@@ -3,6 +3,7 @@
 # The version is the one of Cargo.toml and stands nowhere else. Settings (environment):
 #   PROFILE         Cargo's profile of the programs: release (default), or dev for a quick look
 #   DIST            the folder that everything is written to: target/dist
+#   REPOSITORY      the web page of the repository: that of Cargo.toml
 #   DOWNLOADS       the URL below which a release's files are: releases/download of the repository
 #   IMAGE_REGISTRY  the registry of the images in install.yaml, such as registry.example.com; the
 #                   programs themselves default to Docker Hub's, which needs no name
@@ -11,7 +12,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 of_workspace() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" "$ROOT/Cargo.toml" | head -n 1; }
 VERSION=$(of_workspace version)
-REPOSITORY=$(of_workspace repository)
+REPOSITORY=${REPOSITORY:-$(of_workspace repository)}
 PROFILE=${PROFILE:-release}
 DIST=${DIST:-$ROOT/target/dist}
 DOWNLOADS=${DOWNLOADS:-$REPOSITORY/releases/download}

@@ -25,14 +25,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// kubectl of the version that the scenarios were written for, else the one on `PATH`.
 pub fn kubectl() -> anyhow::Result<PathBuf> {
-    let version = CLUSTER_SETTINGS
-        .lines()
-        .find_map(|line| line.strip_prefix("K8S_VERSION="))
-        .context("no version of Kubernetes in e2e/cluster/lib.sh")?;
-    if let Some(cache) = cache()
-        && let path = cache.join(version).join("bin/kubectl")
-        && path.exists()
-    {
+    if let Ok(path) = built("kubectl") {
         return Ok(path);
     }
     let search = std::env::var_os("PATH").unwrap_or_default();
@@ -43,6 +36,18 @@ pub fn kubectl() -> anyhow::Result<PathBuf> {
         Some(path) => Ok(path),
         None => bail!("failed to find kubectl\nhint: e2e/cluster/build kubectl"),
     }
+}
+
+/// A program that `e2e/cluster/build` has built from its Go module.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
+    let version = CLUSTER_SETTINGS
+        .lines()
+        .find_map(|line| line.strip_prefix("K8S_VERSION="))
+        .context("no version of Kubernetes in e2e/cluster/lib.sh")?;
+    cache()
+        .map(|cache| cache.join(version).join("bin").join(name))
+        .filter(|path| path.exists())
+        .with_context(|| format!("failed to find the program `{name}`\nhint: e2e/cluster/build {name}"))
 }
 
 fn cache() -> Option<PathBuf> {
