@@ -39,31 +39,39 @@ pub(crate) fn say(command: &mut Command) -> anyhow::Result<String> {
     Ok(said)
 }
 
-/// A folder in which a release is made from the debug build of kubectl-axon.
+/// A folder in which a release is made.
 pub(crate) struct Release {
     folder: tempfile::TempDir,
 }
 
 impl Release {
-    /// With kubectl-axon of this machine's kind. The other platforms have a file that stands for
-    /// theirs: it is packed and unpacked as theirs is, and never run.
+    /// Each platform has a file that stands for its program: it is packed and unpacked as a program
+    /// is, and never run.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("axon-release-").tempdir()?;
         let release = Self { folder };
         for platform in PLATFORMS {
-            let programs = release.folder().join("programs").join(platform);
-            std::fs::create_dir_all(&programs)?;
-            let plugin = programs.join("kubectl-axon");
-            if platform == own_platform() {
-                say(Command::new("strip")
-                    .arg("-o")
-                    .arg(&plugin)
-                    .arg(program("kubectl-axon")?))?;
-            } else {
-                std::fs::write(&plugin, format!("a program for {platform}\n"))?;
-            }
+            std::fs::create_dir_all(release.programs(platform))?;
+            let stand_in = format!("a program for {platform}\n");
+            std::fs::write(release.programs(platform).join("kubectl-axon"), stand_in)?;
         }
         Ok(release)
+    }
+
+    /// The platform that the test runs on has the debug build of kubectl-axon.
+    pub(crate) fn with_own_program() -> anyhow::Result<Self> {
+        let release = Self::new()?;
+        let plugin = release.programs(own_platform()).join("kubectl-axon");
+        say(Command::new("strip")
+            .arg("-o")
+            .arg(plugin)
+            .arg(program("kubectl-axon")?))?;
+        Ok(release)
+    }
+
+    /// Where the programs of a platform are.
+    pub(crate) fn programs(&self, platform: &str) -> PathBuf {
+        self.folder().join("programs").join(platform)
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -11,7 +11,7 @@ use crate::files::{PLATFORMS, Release, VERSION, own_platform, say};
 
 #[test]
 fn the_manifest_follows_the_rules_of_krew() -> anyhow::Result<()> {
-    let release = packed()?;
+    let release = packed(Release::new()?)?;
     let said = say(Command::new(built("validate-krew-manifest")?)
         .arg("-skip-install")
         .arg("-manifest")
@@ -43,7 +43,7 @@ fn the_manifest_follows_the_rules_of_krew() -> anyhow::Result<()> {
 
 #[test]
 fn krew_installs_the_archive_of_each_platform() -> anyhow::Result<()> {
-    let release = packed()?;
+    let release = packed(Release::new()?)?;
     for platform in PLATFORMS {
         let shell = Shell::new(&release)?;
         shell.install(platform)?;
@@ -57,7 +57,7 @@ fn krew_installs_the_archive_of_each_platform() -> anyhow::Result<()> {
 
 #[test]
 fn kubectl_finds_the_plugin_that_krew_installed_and_completes_names_of_tasks() -> anyhow::Result<()> {
-    let release = packed()?;
+    let release = packed(Release::with_own_program()?)?;
     let shell = Shell::new(&release)?;
     shell.install(own_platform())?;
     let version = shell.type_in("kubectl axon version --client")?;
@@ -103,8 +103,7 @@ fn completes(shell: &Shell<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn packed() -> anyhow::Result<Release> {
-    let release = Release::new()?;
+fn packed(release: Release) -> anyhow::Result<Release> {
     release.run("archives", &[])?;
     release.run("krew", &[])?;
     Ok(release)
