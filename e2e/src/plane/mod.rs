@@ -13,7 +13,11 @@ use tokio::process::Command;
 
 use cluster::Cluster;
 use embedded::Embedded;
+<<<<<<< HEAD
 pub use programs::{built, kubectl, program};
+=======
+pub use programs::{helm, kubectl, program};
+>>>>>>> chart
 
 /// A control plane that serves Axon's kinds and runs Tasks.
 pub struct Plane {
