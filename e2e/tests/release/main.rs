@@ -5,5 +5,6 @@ mod archives;
 mod dockerfiles;
 mod files;
 mod krew;
+mod manifests;
 mod version;
 mod workflows;
