@@ -13,11 +13,7 @@ use tokio::process::Command;
 
 use cluster::Cluster;
 use embedded::Embedded;
-<<<<<<< HEAD
-pub use programs::{built, kubectl, program};
-=======
-pub use programs::{helm, kubectl, program};
->>>>>>> chart
+pub use programs::{built, helm, kubectl, program};
 
 /// A control plane that serves Axon's kinds and runs Tasks.
 pub struct Plane {

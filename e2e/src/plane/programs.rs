@@ -25,9 +25,6 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// kubectl of the version that the scenarios were written for, else the one on `PATH`.
 pub fn kubectl() -> anyhow::Result<PathBuf> {
-<<<<<<< HEAD
-    if let Ok(path) = built("kubectl") {
-=======
     built("kubectl")
 }
 
@@ -36,8 +33,8 @@ pub fn helm() -> anyhow::Result<PathBuf> {
     built("helm")
 }
 
-/// A program that `e2e/cluster/build` builds.
-fn built(name: &str) -> anyhow::Result<PathBuf> {
+/// A program that `e2e/cluster/build` builds: the one in its cache, else the one on `PATH`.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     let version = CLUSTER_SETTINGS
         .lines()
         .find_map(|line| line.strip_prefix("K8S_VERSION="))
@@ -46,7 +43,6 @@ fn built(name: &str) -> anyhow::Result<PathBuf> {
         && let path = cache.join(version).join("bin").join(name)
         && path.exists()
     {
->>>>>>> chart
         return Ok(path);
     }
     let search = std::env::var_os("PATH").unwrap_or_default();
@@ -57,18 +53,6 @@ fn built(name: &str) -> anyhow::Result<PathBuf> {
         Some(path) => Ok(path),
         None => bail!("failed to find {name}\nhint: e2e/cluster/build {name}"),
     }
-}
-
-/// A program that `e2e/cluster/build` has built from its Go module.
-pub fn built(name: &str) -> anyhow::Result<PathBuf> {
-    let version = CLUSTER_SETTINGS
-        .lines()
-        .find_map(|line| line.strip_prefix("K8S_VERSION="))
-        .context("no version of Kubernetes in e2e/cluster/lib.sh")?;
-    cache()
-        .map(|cache| cache.join(version).join("bin").join(name))
-        .filter(|path| path.exists())
-        .with_context(|| format!("failed to find the program `{name}`\nhint: e2e/cluster/build {name}"))
 }
 
 fn cache() -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::ensure;
-use axon_e2e::plane::{built, program};
+use axon_e2e::plane::{helm, program};
 
 use crate::files::{Release, VERSION, path, say};
 
@@ -12,7 +12,7 @@ fn the_manifests_are_those_of_the_chart_and_name_the_registry_of_the_release() -
     let release = Release::new()?;
     say(Command::new(path("e2e/release/manifests"))
         .env("DIST", release.folder())
-        .env("HELM", built("helm")?)
+        .env("HELM", helm()?)
         .env("AXON_OPERATOR", program("axon-operator")?)
         .env("IMAGE_REGISTRY", "registry.example.com/mirror"))?;
 
@@ -38,9 +38,7 @@ fn the_manifests_are_those_of_the_chart_and_name_the_registry_of_the_release() -
         .count();
     ensure!(images > 0 && images == moved, "{moved} of {images} images");
     ensure!(
-        manifest.contains(&format!(
-            "codex=registry.example.com/mirror/axon/codex:{VERSION}"
-        )),
+        manifest.contains(&format!("codex=registry.example.com/mirror/axon/codex:{VERSION}")),
         "the agents' images too"
     );
     Ok(())
