@@ -47,7 +47,7 @@ fn stages(text: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let mut name = String::new();
     for (word, rest) in instructions(text) {
         if word == "FROM" {
-            name = rest.rsplit(' ').next().unwrap_or_default().to_owned();
+            rest.rsplit(' ').next().unwrap_or_default().clone_into(&mut name);
         }
         stages
             .entry(name.clone())
