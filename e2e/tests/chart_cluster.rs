@@ -77,6 +77,8 @@ impl Cluster {
         ];
         self.kubectl(&[&admission[..], &[axon_api::admission::NAME]].concat())
             .await?;
+        let of_plane = ["delete", "clusterrole,clusterrolebinding", "-l", "app.kubernetes.io/part-of=axon"];
+        self.kubectl(&of_plane).await?;
         let mut delete = vec!["delete", "--ignore-not-found", "namespace"];
         delete.extend([HOME, TEAM, OTHER, "team-a", "team-b"]);
         self.kubectl(&delete).await?;
