@@ -242,7 +242,7 @@ impl Cluster {
             "apiVersion": "axon.io/v1alpha1", "kind": "TaskPipeline",
             "metadata": { "name": "fix", "namespace": TEAM },
             "spec": {
-                "prompt": "x", "type": "shell",
+                "prompt": "x",
                 "workspaceRef": { "name": "w" },
             },
         });
@@ -303,7 +303,8 @@ impl Cluster {
 
     async fn install_chart(&self, chart: &Path, arguments: &[&str]) -> anyhow::Result<String> {
         let chart = chart.to_string_lossy();
-        let fixed = ["upgrade", "--install", "axon", &*chart];
+        // Helm would go on with the values of the last time.
+        let fixed = ["upgrade", "--install", "--reset-values", "axon", &*chart];
         self.helm(&[&fixed[..], arguments].concat()).await
     }
 
