@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axon_plan::Settings;
-use axon_plan::pipeline::PipelinePlan;
+use axon_plan::pipeline::{PipelinePlan, Step};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
@@ -60,7 +60,8 @@ impl Round {
     }
 
     async fn attempt(&self, key: &Key) -> Result<Next, RoundError> {
-        let mut refused = obstacle(&self.secrets, &key.namespace);
+        let obstacle = obstacle(&self.secrets, &key.namespace);
+        let mut refused = None;
         let mut is_waited_for = false;
         for _ in 0..MOST_DECISIONS {
             let Some(seen) = observe(&self.client, &self.secrets, key).await? else {
@@ -81,10 +82,8 @@ impl Round {
                 pipeline: &seen.pipeline,
                 task_ended: seen.task_ended(),
             };
-            match apply_all(&applier, &plan).await? {
-                Applied::Done if plan.wake == Some(Duration::ZERO) => {
-                    refused = obstacle(&self.secrets, &key.namespace);
-                }
+            match apply_all(&applier, &plan, obstacle.as_deref()).await? {
+                Applied::Done if plan.wake == Some(Duration::ZERO) => refused = None,
                 Applied::Done => return Ok(Next::Wait(plan.wake)),
                 // What was refused is decided upon once; a second refusal waits its time.
                 Applied::Refused(why) if refused.is_none() => refused = Some(why),
@@ -105,9 +104,17 @@ fn obstacle(secrets: &SecretScope, namespace: &str) -> Option<String> {
     })
 }
 
-/// Does the steps in order and stops at the first that is not simply done.
-async fn apply_all(applier: &Applier<'_>, plan: &PipelinePlan) -> Result<Applied, ApplyError> {
+/// Does the steps in order and stops at the first that is not simply done. With an `obstacle`, no Task is
+/// created and no text kept.
+async fn apply_all(
+    applier: &Applier<'_>,
+    plan: &PipelinePlan,
+    obstacle: Option<&str>,
+) -> Result<Applied, ApplyError> {
     for step in &plan.steps {
+        if let (Step::CreateTask(_) | Step::KeepRun { .. }, Some(why)) = (step, obstacle) {
+            return Ok(Applied::Refused(why.to_owned()));
+        }
         match applier.apply(&plan.status, step).await? {
             Applied::Done => {}
             stop => return Ok(stop),
