@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 #[derive(Debug, Args)]
 pub(super) struct PodOptions {
-    /// A variable of the clones and agents of all Tasks, such as HTTPS_PROXY=http://proxy:3128; can be
+    /// A variable of the clones and agents of all Tasks, such as `HTTPS_PROXY=http://proxy:3128`; can be
     /// given many times. TaskDefaults, providers and Tasks can say otherwise
     #[arg(long = "pod-env", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
 
-    /// A ConfigMap of every namespace with Tasks, and its key with the certificates in PEM that clones and
+    /// A `ConfigMap` of every namespace with Tasks, and its key with the certificates in PEM that clones and
     /// agents trust instead of their images'
     #[arg(long = "pod-ca", env = "AXON_POD_CA", value_name = "CONFIGMAP/KEY", value_parser = ca_bundle)]
     ca: Option<CaBundle>,
