@@ -128,7 +128,7 @@ fn conditions(facts: &Facts<'_, '_>, status: &mut TaskSpawnerStatus) {
             conditions.set(conditions::READY, "False", trouble.reason, &trouble.message);
         }
         (None, None) if source.heard.is_some() => {
-            conditions.set(conditions::READY, "True", "SourceHeard", "")
+            conditions.set(conditions::READY, "True", "SourceHeard", "");
         }
         // A source that is not asked is as it was when it was asked last.
         (None, None) if is_suspended(facts) => {}
