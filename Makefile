@@ -1,8 +1,8 @@
 # Few targets; each is one command that can be typed as well.
-.PHONY: help build demo test e2e lint deny crds bench
+.PHONY: help build demo test e2e lint deny crds bench install-manifest
 
 help: ## say what there is
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 build: ## the release binaries: kubectl-axon, and operator and runner linked statically
 	cargo build --release --locked -p kubectl-axon --bins
 	cargo rustc --release --locked -p axon-operator --bin axon-operator -- -C target-feature=+crt-static
@@ -20,5 +20,7 @@ deny: ## licences, advisories and sources (needs cargo-deny and the advisory dat
 	cargo deny --locked check
 crds: ## the CustomResourceDefinitions
 	@cargo run --quiet --locked -p axon-operator --bin axon-operator -- crd
+install-manifest: ## what the chart is made from and install.yaml, the chart with its defaults (needs Go for Helm)
+	charts/axon/generate
 bench: ## start-up and latency of the release build
 	e2e/bench
