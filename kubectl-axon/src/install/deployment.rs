@@ -32,7 +32,11 @@ pub(crate) enum Rollout {
 
 /// Reads the state of a rollout.
 pub(crate) fn rollout(deployment: &Deployment) -> Rollout {
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
     let status = deployment.status.clone().unwrap_or_default();
     let is_seen = status.observed_generation >= deployment.metadata.generation;
     if wanted == 0 {
@@ -51,7 +55,10 @@ pub(crate) fn rollout(deployment: &Deployment) -> Rollout {
 /// Why a pod does not run, as its status says: a reason such as `ImagePullBackOff`, and a message.
 pub(crate) fn trouble(pod: &Pod) -> Option<(String, String)> {
     let status = pod.status.as_ref()?;
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses);
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses);
     if let Some(found) = containers.flatten().find_map(container_trouble) {
         return Some(found);
     }
@@ -61,7 +68,10 @@ pub(crate) fn trouble(pod: &Pod) -> Option<(String, String)> {
         .flatten()
         .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
     // A pod that waits for its gate is one that Axon has not started yet.
-    let reason = scheduled.reason.clone().filter(|reason| reason != "SchedulingGated")?;
+    let reason = scheduled
+        .reason
+        .clone()
+        .filter(|reason| reason != "SchedulingGated")?;
     Some((reason, scheduled.message.clone().unwrap_or_default()))
 }
 
@@ -93,7 +103,10 @@ pub(crate) async fn pods(client: &Client, deployment: &Deployment) -> Result<Vec
         .as_ref()
         .and_then(|spec| spec.selector.match_labels.clone())
         .unwrap_or_default();
-    let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let selector: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     let namespace = deployment.namespace().unwrap_or_default();
     let listed = Api::<Pod>::namespaced(client.clone(), &namespace)
         .list(&ListParams::default().labels(&selector.join(",")))
@@ -199,15 +212,41 @@ mod tests {
 
     #[test]
     fn a_rollout_is_over_when_the_new_replicas_are_there_and_the_old_ones_gone() {
-        let status = |replicas: i32, updated: i32, available: i32| {
-            json!({"observedGeneration": 2, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available})
-        };
+        let status = |replicas: i32, updated: i32, available: i32| json!({"observedGeneration": 2, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available});
         for (status, generation, expected) in [
             (status(1, 1, 1), 2, Rollout::Available),
-            (status(1, 1, 1), 3, Rollout::Underway { available: 0, wanted: 1 }),
-            (status(2, 1, 1), 2, Rollout::Underway { available: 1, wanted: 1 }),
-            (status(1, 1, 0), 2, Rollout::Underway { available: 0, wanted: 1 }),
-            (json!({}), 1, Rollout::Underway { available: 0, wanted: 1 }),
+            (
+                status(1, 1, 1),
+                3,
+                Rollout::Underway {
+                    available: 0,
+                    wanted: 1,
+                },
+            ),
+            (
+                status(2, 1, 1),
+                2,
+                Rollout::Underway {
+                    available: 1,
+                    wanted: 1,
+                },
+            ),
+            (
+                status(1, 1, 0),
+                2,
+                Rollout::Underway {
+                    available: 0,
+                    wanted: 1,
+                },
+            ),
+            (
+                json!({}),
+                1,
+                Rollout::Underway {
+                    available: 0,
+                    wanted: 1,
+                },
+            ),
         ] {
             assert_eq!(rollout(&deployment(1, generation, &status)), expected, "{status}");
         }
@@ -236,7 +275,9 @@ mod tests {
     #[test]
     fn a_pod_without_a_node_is_in_trouble_unless_it_waits_for_its_gate() {
         let unscheduled = |reason: &str| {
-            pod(&json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": "no node"}]}))
+            pod(
+                &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": reason, "message": "no node"}]}),
+            )
         };
         assert_eq!(
             trouble(&unscheduled("Unschedulable")),

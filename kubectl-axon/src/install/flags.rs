@@ -131,7 +131,11 @@ impl InstallFlags {
 
 /// The operator's namespace: the flag's. That of kubeconfig and config file is where people work.
 pub(crate) fn namespace(context: &Context) -> String {
-    context.global.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned())
+    context
+        .global
+        .namespace
+        .clone()
+        .unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
 /// A tag has at most 128 characters, and is a label's value here too, which has at most 63.
@@ -150,10 +154,12 @@ fn agent_images(flags: &[String]) -> Result<BTreeMap<String, String>> {
             Some((name, image)) if names.contains(&name) && !image.is_empty() => {
                 Ok((name.to_owned(), image.to_owned()))
             }
-            _ => Err(Failure::new(format!("invalid --agent-image value `{text}`")).hint(format!(
-                "write TYPE=IMAGE, where TYPE is one of {}",
-                names.join(", ")
-            ))),
+            _ => Err(
+                Failure::new(format!("invalid --agent-image value `{text}`")).hint(format!(
+                    "write TYPE=IMAGE, where TYPE is one of {}",
+                    names.join(", ")
+                )),
+            ),
         })
         .collect()
 }
@@ -180,13 +186,22 @@ mod tests {
             Ok(BTreeMap::from([("codex".to_owned(), "a:1".to_owned())]))
         );
         for text in ["codex", "codex=", "cobol=a"] {
-            assert!(images(text).is_err_and(|failure| failure.render().contains("gemini")), "{text}");
+            assert!(
+                images(text).is_err_and(|failure| failure.render().contains("gemini")),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_version_is_a_tag() {
-        for (text, valid) in [("1.2.3", true), ("v1_a", true), ("", false), ("a/b", false), ("1.", false)] {
+        for (text, valid) in [
+            ("1.2.3", true),
+            ("v1_a", true),
+            ("", false),
+            ("a/b", false),
+            ("1.", false),
+        ] {
             assert_eq!(is_tag(text), valid, "{text}");
         }
     }

@@ -126,8 +126,9 @@ pub(crate) fn definitions() -> Result<Vec<Value>> {
 /// Adds those that the chart does not have itself.
 fn add_missing(objects: &mut Vec<Value>, more: impl IntoIterator<Item = Value>) {
     for object in more {
-        let same =
-            |other: &Value| other["kind"] == object["kind"] && other["metadata"]["name"] == object["metadata"]["name"];
+        let same = |other: &Value| {
+            other["kind"] == object["kind"] && other["metadata"]["name"] == object["metadata"]["name"]
+        };
         if !objects.iter().any(same) {
             objects.push(object);
         }
@@ -158,7 +159,10 @@ pub(crate) fn rank(object: &Value) -> usize {
         "PodDisruptionBudget",
     ];
     let kind = object["kind"].as_str().unwrap_or_default();
-    ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or(ORDER.len())
 }
 
 /// The objects of the chart are of [`NAMESPACE`], which many of them name; where they do, it is now
@@ -166,7 +170,9 @@ pub(crate) fn rank(object: &Value) -> usize {
 fn rename_namespace(value: &mut Value, namespace: &str) {
     match value {
         Value::String(text) if text.contains(NAMESPACE) => *text = renamed(text, namespace),
-        Value::Array(items) => items.iter_mut().for_each(|item| rename_namespace(item, namespace)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| rename_namespace(item, namespace)),
         Value::Object(fields) => fields
             .values_mut()
             .for_each(|field| rename_namespace(field, namespace)),
@@ -235,7 +241,11 @@ fn set_flag(container: &mut Value, flag: &str, value: &str) {
         container["args"] = json!([]);
     }
     if let Some(arguments) = container["args"].as_array_mut() {
-        arguments.retain(|argument| !argument.as_str().is_some_and(|argument| argument.starts_with(&start)));
+        arguments.retain(|argument| {
+            !argument
+                .as_str()
+                .is_some_and(|argument| argument.starts_with(&start))
+        });
         arguments.push(json!(format!("--{flag}={value}")));
     }
 }

@@ -6,7 +6,10 @@ fn objects(wanted: &Wanted) -> Vec<Value> {
 }
 
 fn deployment(wanted: &Wanted) -> Value {
-    objects(wanted).into_iter().find(is_operator).expect("the operator")
+    objects(wanted)
+        .into_iter()
+        .find(is_operator)
+        .expect("the operator")
 }
 
 fn arguments(deployment: &Value) -> Vec<String> {
@@ -80,7 +83,9 @@ fn another_namespace_is_named_wherever_the_chart_names_its_own() {
 #[test]
 fn a_selector_has_no_label_that_changes_with_the_version() {
     let deployment = deployment(&Wanted::standard(NAMESPACE));
-    let selector = deployment["spec"]["selector"]["matchLabels"].as_object().expect("labels");
+    let selector = deployment["spec"]["selector"]["matchLabels"]
+        .as_object()
+        .expect("labels");
     let template = &deployment["spec"]["template"]["metadata"]["labels"];
     for (key, value) in selector {
         assert_eq!(&template[key], value);

@@ -11,6 +11,7 @@ pub(crate) mod present;
 pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod remains;
+pub(crate) mod removal;
 pub(crate) mod rights;
 pub(crate) mod schemas;
 pub(crate) mod server;
@@ -21,6 +22,9 @@ pub(crate) const NAMESPACE: &str = "axon-system";
 
 /// The operator's Deployment.
 pub(crate) const DEPLOYMENT: &str = "axon-controller-manager";
+
+/// The Lease by which the operator's replicas agree which of them works.
+pub(crate) const LEASE: &str = "axon-operator";
 
 /// The version of this program, and of what it installs.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

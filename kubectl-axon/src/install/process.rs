@@ -72,12 +72,16 @@ pub(crate) fn refuse_local(context: &Context, verb: &str) -> Result<()> {
     Err(Failure::new(format!(
         "nothing to {verb} on this machine: with --local the definitions and the operator are in this program"
     ))
-    .hint(format!("`{0} run --local` runs a task, `{0} doctor --local` looks for problems", invocation::name())))
+    .hint(format!(
+        "`{0} run --local` runs a task, `{0} doctor --local` looks for problems",
+        invocation::name()
+    )))
 }
 
 /// Connects to a cluster that is new enough, or says how to get one.
 pub(crate) async fn reach(context: &Context) -> Result<Cluster> {
-    let no_cluster = |failure: Failure| failure.hint("to make a cluster on this machine: `kind create cluster`");
+    let no_cluster =
+        |failure: Failure| failure.hint("to make a cluster on this machine: `kind create cluster`");
     let cluster = cluster::connect(context).await.map_err(no_cluster)?;
     let info = cluster.client.apiserver_version().await.map_err(|error| {
         let failure = Failure::api("get the server's version", &error);
@@ -103,14 +107,21 @@ async fn write(
     rights::check(client, objects, &["get", "create", "patch"], act.verb()).await?;
     let places = present::look(client, objects).await?;
     let version = admit(&places, wanted, flags, act)?;
-    let keep = if flags.dry_run.is_some() { Keep::No } else { Keep::Yes };
+    let keep = if flags.dry_run.is_some() {
+        Keep::No
+    } else {
+        Keep::Yes
+    };
     let stale = match act {
         Act::Install => Vec::new(),
         Act::Upgrade => remains::stale(client, &wanted.namespace, objects).await?,
     };
     if let Some(version) = &version {
         output::note(if version == wanted.version() {
-            format!("version {version} is installed in namespace `{}`", wanted.namespace)
+            format!(
+                "version {version} is installed in namespace `{}`",
+                wanted.namespace
+            )
         } else {
             format!(
                 "version {version} is installed in namespace `{}`, and becomes {}",
@@ -124,7 +135,15 @@ async fn write(
         if keep == Keep::Yes {
             server::delete(client, object, &kube::api::DeleteParams::background()).await?;
         }
-        say(flags, object, if keep == Keep::Yes { "pruned" } else { "pruned (server dry run)" })?;
+        say(
+            flags,
+            object,
+            if keep == Keep::Yes {
+                "pruned"
+            } else {
+                "pruned (server dry run)"
+            },
+        )?;
     }
     if let Some(format) = &flags.output {
         output::print(writing::unsent(&applied, Some(format))?)?;
@@ -133,7 +152,11 @@ async fn write(
     if keep == Keep::No || !has_operator {
         return Ok(Exit::Success);
     }
-    if act == Act::Install && version.as_ref().is_some_and(|version| version != wanted.version()) {
+    if act == Act::Install
+        && version
+            .as_ref()
+            .is_some_and(|version| version != wanted.version())
+    {
         output::note(format!(
             "hint: {} also removes what the new version no longer has",
             invocation::command("upgrade")
@@ -160,10 +183,17 @@ fn admit(places: &[Place], wanted: &Wanted, flags: &InstallFlags, act: Act) -> R
         return Err(failure);
     }
     let version = present::installed_version(places);
-    let has_operator = places.iter().any(|place| super::manifest::is_operator(&place.wanted));
-    if act == Act::Upgrade && version.is_none() && has_operator {
+    let has_operator = places
+        .iter()
+        .any(|place| super::manifest::is_operator(&place.wanted));
+    let is_there = if has_operator {
+        version.is_some()
+    } else {
+        places.iter().any(|place| place.present.is_some())
+    };
+    if act == Act::Upgrade && !is_there {
         return Err(Failure::new(format!(
-            "there is nothing to upgrade in namespace `{}`: it has no deployment `{DEPLOYMENT}`",
+            "Axon is not installed in namespace `{}`, so there is nothing to upgrade",
             wanted.namespace
         ))
         .hint(format!("{} installs Axon", invocation::command("install"))));
@@ -188,7 +218,11 @@ async fn apply_all(
         // A server that keeps nothing has no namespace to ask about what is to be in it.
         let is_homeless = no_namespace == Some(&object["metadata"]["namespace"]);
         if keep == Keep::No && is_homeless {
-            say(flags, object, "serverside-applied (client dry run: its namespace is not there yet)")?;
+            say(
+                flags,
+                object,
+                "serverside-applied (client dry run: its namespace is not there yet)",
+            )?;
             applied.push(object.clone());
             continue;
         }
@@ -202,7 +236,9 @@ async fn apply_all(
             },
         )?;
         let is_definition = |object: &Value| object["kind"] == "CustomResourceDefinition";
-        let is_last = places.get(index + 1).is_none_or(|next| !is_definition(&next.wanted));
+        let is_last = places
+            .get(index + 1)
+            .is_none_or(|next| !is_definition(&next.wanted));
         if keep == Keep::Yes && is_definition(object) && is_last {
             established(client, places).await?;
         }
@@ -213,9 +249,7 @@ async fn apply_all(
 /// A line such as kubectl's, unless the objects themselves are printed.
 fn say(flags: &InstallFlags, object: &Value, what: &str) -> Result<()> {
     match flags.output {
-        None | Some(Format::Wide) => {
-            output::print(format!("{} {what}\n", output::kind_and_name(object)))
-        }
+        None | Some(Format::Wide) => output::print(format!("{} {what}\n", output::kind_and_name(object))),
         Some(_) => Ok(()),
     }
 }
@@ -241,20 +275,25 @@ async fn established(client: &Client, places: &[Place]) -> Result<()> {
                 tokio::time::sleep(INTERVAL).await;
             }
         };
-        tokio::time::timeout(ESTABLISHED, wait).await.unwrap_or_else(|_| {
-            Err(Failure::new(format!(
-                "the definition `{name}` is not served after {} s",
-                ESTABLISHED.as_secs()
-            ))
-            .hint(format!("`kubectl describe crd {name}` says why")))
-        })?;
+        tokio::time::timeout(ESTABLISHED, wait)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::new(format!(
+                    "the definition `{name}` is not served after {} s",
+                    ESTABLISHED.as_secs()
+                ))
+                .hint(format!("`kubectl describe crd {name}` says why")))
+            })?;
     }
     Ok(())
 }
 
 /// Whether the server serves the kind.
 pub(crate) fn is_established(definition: &CustomResourceDefinition) -> bool {
-    let conditions = definition.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = definition
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
     conditions
         .into_iter()
         .flatten()

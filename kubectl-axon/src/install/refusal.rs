@@ -20,10 +20,7 @@ pub(crate) fn too_old(info: &Info) -> Option<Failure> {
             version.0, version.1, OLDEST.0, OLDEST.1
         ))
         .hint("upgrade the cluster, or make another: `kind create cluster`")
-        .hint(format!(
-            "without a cluster: `{} run --local`",
-            invocation::name()
-        ))
+        .hint(format!("without a cluster: `{} run --local`", invocation::name()))
     })
 }
 
@@ -132,14 +129,18 @@ mod tests {
             ..Info::default()
         };
         let text = too_old(&info("30")).expect("refused").render();
-        assert!(text.contains("Kubernetes 1.30") && text.contains("kind create cluster"), "{text}");
+        assert!(
+            text.contains("Kubernetes 1.30") && text.contains("kind create cluster"),
+            "{text}"
+        );
         assert_eq!(too_old(&info("31")), None);
         assert_eq!(too_old(&info("?")), None);
     }
 
     #[test]
     fn what_helm_keeps_is_left_to_helm() {
-        let annotations = json!({"meta.helm.sh/release-name": "axon", "meta.helm.sh/release-namespace": "ns"});
+        let annotations =
+            json!({"meta.helm.sh/release-name": "axon", "meta.helm.sh/release-namespace": "ns"});
         let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "annotations": annotations}});
         let text = is_helms([&object], "uninstall", "").expect("refused").render();
         assert!(text.contains("`helm uninstall axon -n ns`"), "{text}");
@@ -166,11 +167,15 @@ mod tests {
         assert_eq!(is_downgrade(&places(|wanted| Some(wanted.clone()))), None);
         let newer = places(|wanted| {
             let mut present = wanted.clone();
-            let fields = present.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties")?;
+            let fields =
+                present.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties")?;
             fields["later"] = json!({"type": "string"});
             Some(present)
         });
         let text = is_downgrade(&newer).expect("refused").render();
-        assert!(text.contains("`spec.later`") && text.contains("--allow-downgrade"), "{text}");
+        assert!(
+            text.contains("`spec.later`") && text.contains("--allow-downgrade"),
+            "{text}"
+        );
     }
 }

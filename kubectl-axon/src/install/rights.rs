@@ -150,11 +150,12 @@ fn refused(user: &str, action: &str, missing: &[Right]) -> Failure {
         list.push_str("\n  ");
         list.push_str(&right.words());
     }
-    let rights = if missing.len() == 1 { "this right is" } else { "these rights are" };
-    Failure::new(format!(
-        "user `{user}` may not {action}: {rights} missing:{list}"
-    ))
-    .hint(format!(
+    let rights = if missing.len() == 1 {
+        "this right is"
+    } else {
+        "these rights are"
+    };
+    Failure::new(format!("user `{user}` may not {action}: {rights} missing:{list}")).hint(format!(
         "ask an administrator of the cluster to run {}, or for these rights",
         invocation::command(action)
     ))
@@ -202,7 +203,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_listed_with_the_way_on() {
-        let text = refused("jane", "install", &[right("deployments", "patch"), right("deployments", "get")]).render();
+        let text = refused(
+            "jane",
+            "install",
+            &[right("deployments", "patch"), right("deployments", "get")],
+        )
+        .render();
         assert!(
             text.starts_with(
                 "error: user `jane` may not install: these rights are missing:\n  patch deployments.apps in namespace `ns`\n  get "
