@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
-use super::NAMESPACE;
 use super::images::Images;
 use super::manifest::{Parts, Wanted};
 use super::server::Conflicts;
+use super::{NAMESPACE, Wait};
 use crate::cli::Context;
 use crate::complete;
 use crate::failure::{Failure, Result};
@@ -29,13 +29,8 @@ pub(crate) struct InstallFlags {
     #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
     pub(crate) output: Option<Format>,
 
-    /// The definitions alone, without the operator
-    #[arg(long, conflicts_with = "skip_crds")]
-    crds_only: bool,
-
-    /// All but the definitions
-    #[arg(long)]
-    skip_crds: bool,
+    #[command(flatten)]
+    parts: PartFlags,
 
     /// Tag of all images that are not named whole; default: this program's version
     #[arg(long, value_name = "TAG", help_heading = "Images")]
@@ -78,18 +73,30 @@ pub(crate) struct InstallFlags {
     pub(crate) allow_downgrade: bool,
 
     /// Whether to wait until the operator is available
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true")]
-    pub(crate) wait: bool,
+    #[arg(long, value_enum, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    pub(crate) wait: Wait,
 
     /// How long to wait for the operator, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     timeout: String,
 }
 
+/// Which parts of an installation.
+#[derive(Args, Clone, Debug)]
+struct PartFlags {
+    /// The definitions alone, without the operator
+    #[arg(long, conflicts_with = "skip_crds")]
+    crds_only: bool,
+
+    /// All but the definitions
+    #[arg(long)]
+    skip_crds: bool,
+}
+
 impl InstallFlags {
     /// What the flags ask for.
     pub(crate) fn wanted(&self, context: &Context) -> Result<Wanted> {
-        let parts = match (self.crds_only, self.skip_crds) {
+        let parts = match (self.parts.crds_only, self.parts.skip_crds) {
             (true, _) => Parts::Definitions,
             (_, true) => Parts::Operator,
             _ => Parts::All,

@@ -17,6 +17,23 @@ pub(crate) mod schemas;
 pub(crate) mod server;
 pub(crate) mod versions;
 
+/// Whether a verb waits until what it has begun is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Wait {
+    /// Wait until it is done
+    True,
+    /// Return at once
+    False,
+}
+
+/// What becomes of the definitions when the operator is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Definitions {
+    Stay,
+    /// With them go all objects of users.
+    Go,
+}
+
 /// The namespace of the operator unless a flag names another.
 pub(crate) const NAMESPACE: &str = "axon-system";
 

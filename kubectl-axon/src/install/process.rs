@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::flags::InstallFlags;
 use super::manifest::Wanted;
 use super::present::{self, Place};
-use super::{DEPLOYMENT, deployment, refusal, remains, rights, server};
+use super::{DEPLOYMENT, Wait, deployment, refusal, remains, rights, server};
 use crate::apply::Keep;
 use crate::cli::Context;
 use crate::cluster::{self, Cluster};
@@ -162,7 +162,7 @@ async fn write(
             invocation::command("upgrade")
         ));
     }
-    if !flags.wait {
+    if flags.wait == Wait::False {
         return Ok(Exit::Success);
     }
     finish(client, wanted, timeout).await

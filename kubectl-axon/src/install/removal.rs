@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::deployment::{Progress, pods};
 use super::manifest::{Wanted, definitions, is_operator, rank};
-use super::{DEPLOYMENT, present, refusal, remains, server};
+use super::{DEPLOYMENT, Definitions, Wait, present, refusal, remains, server};
 use crate::failure::{Failure, Result};
 use crate::output;
 
@@ -47,7 +47,7 @@ impl Removal {
 }
 
 /// Finds what is there of the installation in `namespace`. Refuses what Helm keeps.
-pub(crate) async fn plan(client: &Client, namespace: &str, with_definitions: bool) -> Result<Removal> {
+pub(crate) async fn plan(client: &Client, namespace: &str, fate: Definitions) -> Result<Removal> {
     let standard = Wanted::standard(namespace).objects()?;
     let is_kept = |object: &Value| {
         matches!(
@@ -76,14 +76,19 @@ pub(crate) async fn plan(client: &Client, namespace: &str, with_definitions: boo
     let operator = remains::joined(remains::labelled(client, namespace).await?, named);
     let there = present::look(client, &definitions()?).await?;
     let there: Vec<Value> = there.into_iter().filter_map(|place| place.present).collect();
-    if with_definitions && let Some(failure) = refusal::is_helms(&there, "uninstall", "") {
+    if fate == Definitions::Go
+        && let Some(failure) = refusal::is_helms(&there, "uninstall", "")
+    {
         return Err(failure);
     }
     Ok(Removal {
         namespace: namespace.to_owned(),
         operator,
         counts: counts(client, &there).await,
-        definitions: if with_definitions { there } else { Vec::new() },
+        definitions: match fate {
+            Definitions::Go => there,
+            Definitions::Stay => Vec::new(),
+        },
     })
 }
 
@@ -120,7 +125,7 @@ fn plural(kind: &str) -> &'static str {
 pub(crate) async fn remove(
     client: &Client,
     removal: &Removal,
-    wait: bool,
+    wait: Wait,
     tell: &dyn Fn(&Value) -> Result<()>,
 ) -> Result<Option<String>> {
     let running = operators_pods(client, &removal.namespace).await;
@@ -128,12 +133,12 @@ pub(crate) async fn remove(
         if server::delete(client, &object, &DeleteParams::background()).await? {
             tell(&object)?;
         }
-        if wait && is_operator(&object) {
+        if wait == Wait::True && is_operator(&object) {
             pods_gone(client, &removal.namespace, &running).await?;
         }
     }
     delete_leases(client, &removal.namespace).await?;
-    if wait {
+    if wait == Wait::True {
         let progress = Progress::start();
         for object in removal.objects() {
             while server::get(client, &object).await?.is_some() {
@@ -201,7 +206,7 @@ async fn delete_leases(client: &Client, namespace: &str) -> Result<()> {
 async fn namespace(
     client: &Client,
     name: &str,
-    wait: bool,
+    wait: Wait,
     tell: &dyn Fn(&Value) -> Result<()>,
 ) -> Result<Option<String>> {
     let wanted = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -221,7 +226,7 @@ async fn namespace(
     }
     tell(&wanted)?;
     let progress = Progress::start();
-    while wait && server::get(client, &wanted).await?.is_some() {
+    while wait == Wait::True && server::get(client, &wanted).await?.is_some() {
         progress.show(&format!("waiting for namespace/{name} to be gone"));
         tokio::time::sleep(INTERVAL).await;
     }

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::present::AT_ONCE;
-use super::server::{resource, resource_name};
+use super::server::resource;
 use crate::failure::{Failure, Result};
 use crate::invocation;
 
@@ -169,11 +169,6 @@ pub(crate) fn in_short(missing: &[Right]) -> String {
         words.push(format!("{} more", missing.len() - SHOWN));
     }
     words.join(", ")
-}
-
-/// The resource of an object by the name that rights are given to.
-pub(crate) fn resource_of(object: &Value) -> String {
-    resource_name(&resource(object))
 }
 
 #[cfg(test)]

@@ -26,11 +26,11 @@ pub(crate) enum Difference {
     Details,
 }
 
-/// Compares what the server has with this program's own definition.
-pub(crate) fn compare(own: &Value, server: &Value) -> Difference {
-    let version = server["metadata"]["labels"][VERSION_LABEL].as_str();
+/// Compares what a server has there with this program's own definition.
+pub(crate) fn compare(own: &Value, there: &Value) -> Difference {
+    let version = there["metadata"]["labels"][VERSION_LABEL].as_str();
     let newer = version.filter(|version| is_newer(version, VERSION));
-    let (mine, theirs) = (versions(own), versions(server));
+    let (mine, theirs) = (versions(own), versions(there));
     let (known, served) = (fields(&mine), fields(&theirs));
     let unknown: Vec<String> = served.difference(&known).cloned().collect();
     let missing: Vec<String> = known.difference(&served).cloned().collect();

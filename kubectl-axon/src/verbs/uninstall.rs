@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::Args;
 use serde_json::Value;
 
 use crate::cli::Context;
@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Result};
 use crate::install::flags::namespace;
 use crate::install::removal::{self, Removal};
-use crate::install::{process, rights};
+use crate::install::{Definitions, Wait, process, rights};
 use crate::parts::seconds;
 use crate::{cluster, invocation, output, writing};
 
@@ -43,8 +43,8 @@ pub(crate) struct UninstallArgs {
     yes: bool,
 
     /// Whether to wait until everything is gone
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true")]
-    wait: bool,
+    #[arg(long, value_enum, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    wait: Wait,
 
     /// How long to wait, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "5m")]
@@ -56,10 +56,15 @@ pub(crate) fn uninstall(context: &Context, args: &UninstallArgs) -> Result<Exit>
     let namespace = namespace(context);
     let timeout = seconds("--timeout", &args.timeout)?;
     let timeout = Duration::from_secs(u64::try_from(timeout).unwrap_or_default());
+    let definitions = if args.crds {
+        Definitions::Go
+    } else {
+        Definitions::Stay
+    };
     cluster::block_on(async {
         let cluster = process::reach(context).await?;
         let client = &cluster.client;
-        let removal = removal::plan(client, &namespace, args.crds).await?;
+        let removal = removal::plan(client, &namespace, definitions).await?;
         if removal.is_empty() {
             output::note(format!("Axon is not installed in namespace `{namespace}`"));
             return Ok(Exit::Success);
