@@ -9,6 +9,7 @@ pub mod config;
 pub mod controllers;
 pub mod crds;
 pub mod failure;
+pub mod features;
 pub mod github_app;
 pub mod key;
 pub mod lease;
@@ -20,6 +21,7 @@ pub mod providers;
 pub mod queue;
 mod read;
 pub mod round;
+pub mod scope;
 pub mod server;
 pub mod sweep;
 #[cfg(test)]

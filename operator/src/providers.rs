@@ -73,6 +73,7 @@ async fn attempt(applier: &Applier, key: &Key) -> Result<Applied, ProviderError>
         world: &applier.world,
         queue: &applier.queue,
         key,
+        secrets: &applier.secrets,
     };
     let secret = match &provider.spec.auth_token_secret_ref {
         Some(reference) => reader.secret(&reference.name).await?,

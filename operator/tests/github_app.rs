@@ -223,6 +223,7 @@ async fn make_token(
         metrics: Metrics::default(),
         github: GitHub::default(),
         leases: LeaseHome::default(),
+        secrets: Arc::default(),
     };
     let mut task = Task::new("fix", TaskSpec::default());
     task.metadata.namespace = Some("default".to_owned());

@@ -14,6 +14,7 @@ use super::wakes::Wakes;
 use crate::key::Key;
 use crate::notices::Notices;
 use crate::queue::Next;
+use crate::scope::SecretScope;
 
 /// How long to wait before what is otherwise by now is looked at again.
 const CATCH_UP: Duration = Duration::from_millis(50);
@@ -29,6 +30,7 @@ pub(super) struct Round {
     pub(super) settings: Settings,
     pub(super) notices: Notices,
     pub(super) wakes: Arc<Wakes>,
+    pub(super) secrets: SecretScope,
 }
 
 /// Why a round failed.
@@ -78,6 +80,7 @@ impl Round {
                 notices: &self.notices,
                 pipeline: &seen.pipeline,
                 task_ended: seen.task_ended(),
+                secrets: &self.secrets,
             };
             match apply_all(&applier, &plan).await? {
                 Applied::Done if plan.wake == Some(Duration::ZERO) => refused = None,

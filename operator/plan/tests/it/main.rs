@@ -21,4 +21,5 @@ mod schema_walk;
 mod setting_up;
 mod simulation;
 mod starting;
+mod surroundings;
 mod templates;
