@@ -121,6 +121,10 @@ fn repair(deployment: &Deployment) -> String {
     let value = serde_json::to_value(deployment).unwrap_or_default();
     match refusal::helm_release(&value) {
         Some(release) => format!("`helm upgrade` of release `{release}` brings it back"),
-        None => format!("{} brings it back", invocation::command("upgrade")),
+        // Who has changed it by hand keeps the field until it is taken over.
+        None => format!(
+            "{} brings it back",
+            invocation::command("upgrade --force-conflicts")
+        ),
     }
 }
