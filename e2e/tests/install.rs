@@ -65,7 +65,11 @@ impl Said {
     fn says(self, parts: &[&str]) -> anyhow::Result<Self> {
         let all = format!("{}{}", self.out, self.err);
         for part in parts {
-            ensure!(all.contains(part), "{part:?} is missing in `{}`:\n{all}", self.line);
+            ensure!(
+                all.contains(part),
+                "{part:?} is missing in `{}`:\n{all}",
+                self.line
+            );
         }
         Ok(self)
     }
@@ -116,12 +120,18 @@ impl Cluster {
     async fn leaves_to_helm_what_is_helms(&self) -> anyhow::Result<()> {
         let folder = chart::folder();
         let folder = folder.to_string_lossy();
-        let install = ["install", "axon", &*folder, "--create-namespace", "--set=crds.keep=false"];
+        let install = [
+            "install",
+            "axon",
+            &*folder,
+            "--create-namespace",
+            "--set=crds.keep=false",
+        ];
         self.helm(&install).await?;
-        self.axon(&["install"])
-            .await?
-            .ended(1)?
-            .says(&["is managed by Helm, as release `axon`", "`helm upgrade axon CHART -n axon-system`"])?;
+        self.axon(&["install"]).await?.ended(1)?.says(&[
+            "is managed by Helm, as release `axon`",
+            "`helm upgrade axon CHART -n axon-system`",
+        ])?;
         self.axon(&["uninstall", "-y"])
             .await?
             .ended(1)?
@@ -144,17 +154,36 @@ impl Cluster {
         );
         let before = self.generation().await?;
         self.axon(&["install"]).await?.ended(0)?;
-        ensure!(before == self.generation().await?, "a second time changes something");
+        ensure!(
+            before == self.generation().await?,
+            "a second time changes something"
+        );
         let said = self.axon(&["doctor", "-n", TEAM, "-o", "json"]).await?.ended(0)?;
         let report: Value = serde_json::from_str(&said.out)?;
         for check in report["checks"].as_array().context("checks")? {
             ensure!(check["status"] == "ok", "{check}");
         }
-        let run = ["run", "-n", TEAM, "-t", "shell", "-p", "echo hello", "--name", "first", "-w"];
+        let run = [
+            "run",
+            "-n",
+            TEAM,
+            "-t",
+            "shell",
+            "-p",
+            "echo hello",
+            "--name",
+            "first",
+            "-w",
+        ];
         self.axon(&run).await?.ended(0)?.says(&["Succeeded"])?;
         let probe = ["doctor", "-n", TEAM, "--probe"];
-        self.axon(&probe).await?.ended(0)?.says(&["network policies are enforced"])?;
-        let left = self.kubectl(&["get", "networkpolicies", "-n", TEAM, "-o", "name"]).await?;
+        self.axon(&probe)
+            .await?
+            .ended(0)?
+            .says(&["network policies are enforced"])?;
+        let left = self
+            .kubectl(&["get", "networkpolicies", "-n", TEAM, "-o", "name"])
+            .await?;
         ensure!(left.is_empty(), "the probe leaves {left}");
         Ok(())
     }
@@ -168,7 +197,14 @@ impl Cluster {
         // As if an older version had had it.
         let stale = ["create", "configmap", "axon-old", "-n", HOME];
         self.kubectl(&stale).await?;
-        let label = ["label", "configmap", "axon-old", "-n", HOME, "axon.io/installation=axon-system"];
+        let label = [
+            "label",
+            "configmap",
+            "axon-old",
+            "-n",
+            HOME,
+            "axon.io/installation=axon-system",
+        ];
         self.kubectl(&label).await?;
         self.axon(&["upgrade", "--replicas", "2", "--version", VERSION])
             .await?
@@ -201,31 +237,53 @@ impl Cluster {
         self.axon(&["install", "--crds-only"]).await?.ended(0)?;
 
         let no_jobs = r#"[{"op": "replace", "path": "/rules", "value": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}]"#;
-        let patch = ["patch", "clusterrole", "axon-controller-manager", "--type=json", "-p", no_jobs];
+        let patch = [
+            "patch",
+            "clusterrole",
+            "axon-controller-manager",
+            "--type=json",
+            "-p",
+            no_jobs,
+        ];
         self.kubectl(&patch).await?;
         self.axon(&["doctor"]).await?.ended(1)?.says(&[
             "service account `axon-controller-manager` may not ",
             "upgrade --force-conflicts` brings it back",
         ])?;
-        self.axon(&["upgrade"]).await?.ended(1)?.says(&["--force-conflicts"])?;
+        self.axon(&["upgrade"])
+            .await?
+            .ended(1)?
+            .says(&["--force-conflicts"])?;
         self.axon(&["upgrade", "--force-conflicts"]).await?.ended(0)?;
 
-        self.kubectl(&["scale", OPERATOR, "-n", HOME, "--replicas=0"]).await?;
+        self.kubectl(&["scale", OPERATOR, "-n", HOME, "--replicas=0"])
+            .await?;
         self.axon(&["doctor"]).await?.ended(1)?.says(&[
             "deployment `axon-controller-manager` is scaled to 0",
             "hint: `kubectl scale deployment/axon-controller-manager -n axon-system --replicas 1`",
         ])?;
-        self.kubectl(&["scale", OPERATOR, "-n", HOME, "--replicas=1"]).await?;
+        self.kubectl(&["scale", OPERATOR, "-n", HOME, "--replicas=1"])
+            .await?;
 
-        let missing = ["upgrade", "--image", "axon/no-such-operator:1", "--timeout", "10s"];
+        let missing = [
+            "upgrade",
+            "--image",
+            "axon/no-such-operator:1",
+            "--timeout",
+            "10s",
+        ];
         self.axon(&missing)
             .await?
             .ended(14)?
             .says(&["the operator is not available after 10 s"])?;
-        wait::until(PATIENCE, "doctor to see that the image cannot be pulled", async || {
-            let said = self.axon(&["doctor"]).await?.ended(1)?;
-            Ok(said.out.contains("axon/no-such-operator:1") && said.out.contains("--image-registry"))
-        })
+        wait::until(
+            PATIENCE,
+            "doctor to see that the image cannot be pulled",
+            async || {
+                let said = self.axon(&["doctor"]).await?.ended(1)?;
+                Ok(said.out.contains("axon/no-such-operator:1") && said.out.contains("--image-registry"))
+            },
+        )
         .await?;
         self.axon(&["upgrade"]).await?.ended(0)?;
         self.doctor_is_content().await
@@ -244,10 +302,11 @@ impl Cluster {
     }
 
     async fn removes_the_operator_and_keeps_the_objects(&self) -> anyhow::Result<()> {
-        self.axon(&["uninstall"])
-            .await?
-            .ended(1)?
-            .says(&["nobody is there to be asked", "the definitions stay, and with them 2 tasks", "hint: -y"])?;
+        self.axon(&["uninstall"]).await?.ended(1)?.says(&[
+            "nobody is there to be asked",
+            "the definitions stay, and with them 2 tasks",
+            "hint: -y",
+        ])?;
         self.axon(&["uninstall", "-y"]).await?.ended(0)?.says(&[
             "deployment.apps \"axon-controller-manager\" deleted\n",
             "clusterrole.rbac.authorization.k8s.io \"axon-controller-manager\" deleted\n",
@@ -272,9 +331,10 @@ impl Cluster {
             .await?
             .ended(1)?
             .says(&["the definitions go, and with them 2 tasks of all namespaces"])?;
-        self.axon(&["uninstall", "--crds", "-y"]).await?.ended(0)?.says(&[
-            "customresourcedefinition.apiextensions.k8s.io \"tasks.axon.io\" deleted\n",
-        ])?;
+        self.axon(&["uninstall", "--crds", "-y"])
+            .await?
+            .ended(0)?
+            .says(&["customresourcedefinition.apiextensions.k8s.io \"tasks.axon.io\" deleted\n"])?;
         let left = self.kubectl(&["get", "crd", "-o", "name"]).await?;
         ensure!(!left.contains("axon.io"), "{left}");
         let jobs = ["get", "jobs", "-n", TEAM, "-o", "name"];
@@ -295,7 +355,9 @@ impl Cluster {
     }
 
     async fn task(&self, name: &str) -> anyhow::Result<Value> {
-        let object = self.kubectl(&["get", "task", name, "-n", TEAM, "-o", "json"]).await?;
+        let object = self
+            .kubectl(&["get", "task", name, "-n", TEAM, "-o", "json"])
+            .await?;
         Ok(serde_json::from_str(&object)?)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axon_api::labels;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -171,7 +172,11 @@ async fn write(
 /// Whether the act goes on; the version that is installed already.
 fn admit(places: &[Place], wanted: &Wanted, flags: &InstallFlags, act: Act) -> Result<Option<String>> {
     let is_forced = flags.conflicts() == server::Conflicts::Force;
-    let present = places.iter().filter_map(|place| place.present.as_ref());
+    // Definitions that outlive their release are nobody's, though they still name it.
+    let present = places
+        .iter()
+        .filter(|place| place.wanted["kind"] != "CustomResourceDefinition")
+        .filter_map(|place| place.present.as_ref());
     let helms = refusal::is_helms(present, "upgrade", " CHART").map(|failure| {
         failure.hint("--force-conflicts takes the objects over from Helm, which then no longer keeps them")
     });
@@ -215,6 +220,11 @@ async fn apply_all(
     let mut applied = Vec::new();
     for (index, place) in places.iter().enumerate() {
         let object = &place.wanted;
+        if let Some(present) = place.present.as_ref().filter(|present| is_of_others(present)) {
+            say(flags, object, "unchanged")?;
+            applied.push(present.clone());
+            continue;
+        }
         // A server that keeps nothing has no namespace to ask about what is to be in it.
         let is_homeless = no_namespace == Some(&object["metadata"]["namespace"]);
         if keep == Keep::No && is_homeless {
@@ -244,6 +254,11 @@ async fn apply_all(
         }
     }
     Ok(applied)
+}
+
+/// A namespace that was there before: it is not ours to label, and not ours to remove later.
+fn is_of_others(present: &Value) -> bool {
+    present["kind"] == "Namespace" && !present["metadata"]["labels"][labels::INSTALLATION].is_string()
 }
 
 /// A line such as kubectl's, unless the objects themselves are printed.
@@ -322,4 +337,20 @@ async fn finish(client: &Client, wanted: &Wanted, timeout: Duration) -> Result<E
         invocation::name(),
     ));
     Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_namespace_that_was_there_before_is_left_as_it_is() {
+        let namespace = |labels: &Value| json!({"kind": "Namespace", "metadata": {"labels": labels}});
+        assert!(is_of_others(&namespace(&json!({"team": "a"}))));
+        assert!(!is_of_others(&namespace(
+            &json!({labels::INSTALLATION: "axon-system"})
+        )));
+        assert!(!is_of_others(&json!({"kind": "Service", "metadata": {}})));
+    }
 }

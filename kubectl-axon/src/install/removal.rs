@@ -76,11 +76,6 @@ pub(crate) async fn plan(client: &Client, namespace: &str, fate: Definitions) ->
     let operator = remains::joined(remains::labelled(client, namespace).await?, named);
     let there = present::look(client, &definitions()?).await?;
     let there: Vec<Value> = there.into_iter().filter_map(|place| place.present).collect();
-    if fate == Definitions::Go
-        && let Some(failure) = refusal::is_helms(&there, "uninstall", "")
-    {
-        return Err(failure);
-    }
     Ok(Removal {
         namespace: namespace.to_owned(),
         operator,
