@@ -99,8 +99,8 @@ impl Cluster {
             .says(&["nothing to upgrade", "install` installs Axon"])?;
         self.axon(&["install", "--as", "jane"]).await?.ended(1)?.says(&[
             "error: user `jane` may not install: these rights are missing:",
-            "create customresourcedefinitions.apiextensions.k8s.io",
-            "patch deployments.apps in namespace `axon-system`",
+            "create, get, patch customresourcedefinitions.apiextensions.k8s.io",
+            "create, get, patch deployments.apps in namespace `axon-system`",
             "hint: ask an administrator",
         ])?;
         self.axon(&["doctor"]).await?.ended(1)?.says(&[

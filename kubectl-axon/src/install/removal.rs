@@ -27,8 +27,8 @@ pub(crate) struct Removal {
     pub(crate) operator: Vec<Value>,
     /// The definitions that are there, if they are to go.
     pub(crate) definitions: Vec<Value>,
-    /// How many objects of each kind there are in all namespaces, by the kind's plural.
-    pub(crate) counts: Vec<(&'static str, usize)>,
+    /// How many objects of each kind there are in all namespaces, such as `3 tasks`.
+    pub(crate) counts: Vec<String>,
 }
 
 impl Removal {
@@ -88,7 +88,7 @@ pub(crate) async fn plan(client: &Client, namespace: &str, fate: Definitions) ->
 }
 
 /// How many objects there are of each kind that is defined.
-async fn counts(client: &Client, there: &[Value]) -> Vec<(&'static str, usize)> {
+async fn counts(client: &Client, there: &[Value]) -> Vec<String> {
     let mut counts = Vec::new();
     for definition in crd::all() {
         let name = definition.name_any();
@@ -105,14 +105,13 @@ async fn counts(client: &Client, there: &[Value]) -> Vec<(&'static str, usize)> 
         };
         let more = page.metadata.remaining_item_count.unwrap_or_default();
         let count = page.items.len() + usize::try_from(more).unwrap_or_default();
-        counts.push((plural(&names.kind), count));
+        match count {
+            0 => {}
+            1 => counts.push(format!("1 {}", names.kind.to_lowercase())),
+            _ => counts.push(format!("{count} {}", names.plural)),
+        }
     }
     counts
-}
-
-/// The plural of one of our kinds.
-fn plural(kind: &str) -> &'static str {
-    crate::resources::Kind::from_word(kind).map_or("objects", crate::resources::Kind::plural)
 }
 
 /// Removes it, tells each object, and waits until all is gone if `wait` says so. What stays of the

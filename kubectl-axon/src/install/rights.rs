@@ -146,7 +146,7 @@ pub(crate) async fn check(client: &Client, objects: &[Value], verbs: &[&str], ac
 
 fn refused(user: &str, action: &str, missing: &[Right]) -> Failure {
     let mut list = String::new();
-    for right in missing {
+    for right in by_resource(missing) {
         list.push_str("\n  ");
         list.push_str(&right.words());
     }
@@ -161,14 +161,33 @@ fn refused(user: &str, action: &str, missing: &[Right]) -> Failure {
     ))
 }
 
-/// The names of the resources of rights, each once, for a short message.
-pub(crate) fn in_short(missing: &[Right]) -> String {
-    const SHOWN: usize = 4;
-    let mut words: Vec<String> = missing.iter().take(SHOWN).map(Right::words).collect();
-    if missing.len() > SHOWN {
-        words.push(format!("{} more", missing.len() - SHOWN));
+/// Each resource once, with all its verbs.
+fn by_resource(rights: &[Right]) -> Vec<Right> {
+    let mut joined: Vec<Right> = Vec::new();
+    for right in rights {
+        let same = joined.iter_mut().find(|known| {
+            Right {
+                verb: right.verb.clone(),
+                ..(*known).clone()
+            } == *right
+        });
+        match same {
+            Some(known) => known.verb = format!("{}, {}", known.verb, right.verb),
+            None => joined.push(right.clone()),
+        }
     }
-    words.join(", ")
+    joined
+}
+
+/// The rights in one line; of many only the first.
+pub(crate) fn in_short(missing: &[Right]) -> String {
+    const SHOWN: usize = 3;
+    let all = by_resource(missing);
+    let mut words: Vec<String> = all.iter().take(SHOWN).map(Right::words).collect();
+    if all.len() > SHOWN {
+        words.push(format!("and {} more", all.len() - SHOWN));
+    }
+    words.join("; ")
 }
 
 #[cfg(test)]
@@ -206,7 +225,7 @@ mod tests {
         .render();
         assert!(
             text.starts_with(
-                "error: user `jane` may not install: these rights are missing:\n  patch deployments.apps in namespace `ns`\n  get "
+                "error: user `jane` may not install: these rights are missing:\n  patch, get deployments.apps in namespace `ns`\n"
             ),
             "{text}"
         );
@@ -222,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut() {
-        let many = vec![right("deployments", "get"); 6];
-        assert!(in_short(&many).ends_with(", 2 more"));
+        let names = ["a", "b", "c", "d", "e"];
+        let many: Vec<Right> = names.iter().map(|name| right(name, "get")).collect();
+        assert!(in_short(&many).ends_with("; and 2 more"), "{}", in_short(&many));
     }
 }

@@ -1,6 +1,5 @@
 //! `uninstall`: removes the operator, and the definitions with all objects if that is asked for.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -103,15 +102,10 @@ fn deleted(object: &Value, more: &str) -> Result<()> {
 
 /// What goes and what stays, for people.
 fn consequences(removal: &Removal) -> String {
-    let mut counted = String::new();
-    for (plural, count) in removal.counts.iter().filter(|(_, count)| *count > 0) {
-        let comma = if counted.is_empty() { "" } else { ", " };
-        let _ = write!(counted, "{comma}{count} {plural}");
-    }
-    let counted = if counted.is_empty() {
+    let counted = if removal.counts.is_empty() {
         "no objects".to_owned()
     } else {
-        counted
+        removal.counts.join(", ")
     };
     if removal.definitions.is_empty() {
         format!("the definitions stay, and with them {counted}")
@@ -127,7 +121,7 @@ fn may_remove(removal: &Removal, yes: bool) -> Result<()> {
         return Ok(());
     }
     let question = format!(
-        "Remove Axon from namespace `{}`? {}.",
+        "Remove Axon from namespace `{}` ({})?",
         removal.namespace,
         consequences(removal)
     );
@@ -152,7 +146,7 @@ mod tests {
             namespace: "axon-system".to_owned(),
             operator: Vec::new(),
             definitions,
-            counts: vec![("tasks", 3), ("workspaces", 0), ("taskpipelines", 1)],
+            counts: vec!["3 tasks".to_owned(), "1 taskpipeline".to_owned()],
         }
     }
 
@@ -160,7 +154,7 @@ mod tests {
     fn the_question_says_what_goes_with_the_definitions() {
         assert_eq!(
             consequences(&removal(Vec::new())),
-            "the definitions stay, and with them 3 tasks, 1 taskpipelines"
+            "the definitions stay, and with them 3 tasks, 1 taskpipeline"
         );
         let all = consequences(&removal(vec![json!({})]));
         assert!(
