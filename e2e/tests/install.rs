@@ -126,6 +126,7 @@ impl Cluster {
             &*folder,
             "--create-namespace",
             "--set=crds.keep=false",
+            "--set=nodeSelector.type=none",
         ];
         self.helm(&install).await?;
         self.axon(&["install"]).await?.ended(1)?.says(&[
