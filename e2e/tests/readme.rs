@@ -24,7 +24,7 @@ const RUN_ELSEWHERE: &[(&str, &str)] = &[
         "kubectl axon install ",
         "tests/install.rs does, on a real cluster",
     ),
-    ("kubectl axon doctor ", "tests/install.rs does, on a real cluster"),
+    ("kubectl axon doctor", "tests/install.rs does, on a real cluster"),
     (
         "kubectl create secret generic anthropic-api-key ",
         "the cluster's scenarios make such a Secret",

@@ -19,9 +19,9 @@ Examples:
   kubectl axon install --image-registry registry.example.com/mirror --image-pull-policy Always
   kubectl axon install --agent-image codex=registry.example.com/codex:1 --wait=false
 
--n names the operator's namespace, which is axon-system without it and is made if need be. To install
-again changes what differs, and nothing else. The same is done by the Helm chart; what Helm has
-installed is left to Helm. The definitions are always those of this program.
+-n names the operator's namespace: axon-system without it, and made if need be. To install again
+changes what differs, and nothing else. The Helm chart does the same, and what Helm has installed is
+left to Helm. The definitions are always those of this program.
 
 Exit codes: 0 installed, 1 an error, 14 --timeout passed before the operator was available.")]
 pub(crate) struct InstallArgs {

@@ -16,9 +16,10 @@ Examples:
   kubectl axon upgrade --dry-run=server
   kubectl axon upgrade -n agents --replicas 2
 
-Tasks and all other objects stay, and tasks that run go on. What an older version has installed and
-this one no longer has is removed, but never a definition. Give the flags of `install` again: what is
-not given is as the manifest has it. Definitions that are newer than this program's are not replaced.
+Tasks and all other objects stay, and tasks that run go on. What an older version has installed
+and this one no longer has is removed, but never a definition. Give the flags of `install` again:
+what is not given is as the manifest has it. Definitions that are newer than this program's are not
+replaced.
 
 Exit codes: 0 upgraded, 1 an error, 14 --timeout passed before the operator was available.")]
 pub(crate) struct UpgradeArgs {
