@@ -1,12 +1,12 @@
 //! The Helm chart on a real cluster: every set of values is taken by the server, and one release is
 //! installed, tested, upgraded under a running Task, and removed. `e2e/run` brings the cluster up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use axon_e2e::plane::{kubectl, program};
+use axon_e2e::plane::kubectl;
 use axon_e2e::{chart, wait};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -77,6 +77,13 @@ impl Cluster {
         ];
         self.kubectl(&[&admission[..], &[axon_api::admission::NAME]].concat())
             .await?;
+        let of_plane = [
+            "delete",
+            "clusterrole,clusterrolebinding",
+            "-l",
+            "app.kubernetes.io/part-of=axon",
+        ];
+        self.kubectl(&of_plane).await?;
         let mut delete = vec!["delete", "--ignore-not-found", "namespace"];
         delete.extend([HOME, TEAM, OTHER, "team-a", "team-b"]);
         self.kubectl(&delete).await?;
@@ -105,17 +112,25 @@ impl Cluster {
         self.operator_says("the server does not serve all kinds").await?;
         self.operator_says("hint: install the chart with crds.enabled=true")
             .await?;
-        let older = older_definitions().await?;
-        self.apply(&older).await?;
+        let older = tempfile::tempdir()?;
+        older_chart(older.path()).await?;
+        self.install_chart(older.path(), &[]).await?;
         self.operator_says("older than this operator: they lack Task.spec.dependsOn")
             .await?;
         self.operator_says("hint: upgrade the chart with crds.enabled=true")
             .await?;
-        // Applied by hand, they become the release's.
-        self.install(&["--take-ownership", "--wait", "--timeout=2m"])
-            .await?;
-        self.kubectl(&["explain", "task.spec.dependsOn"]).await?;
-        Ok(())
+        self.install(&["--wait", "--timeout=2m"]).await?;
+        wait::until(PATIENCE, "the field to be explained", async || {
+            let explain = ["explain", "task.spec.dependsOn"];
+            Ok(self
+                .command(kubectl()?)
+                .args(explain)
+                .output()
+                .await?
+                .status
+                .success())
+        })
+        .await
     }
 
     async fn runs_its_own_test(&self) -> anyhow::Result<()> {
@@ -227,7 +242,7 @@ impl Cluster {
             "apiVersion": "axon.io/v1alpha1", "kind": "TaskPipeline",
             "metadata": { "name": "fix", "namespace": TEAM },
             "spec": {
-                "prompt": "x", "type": "shell",
+                "prompt": "x",
                 "workspaceRef": { "name": "w" },
             },
         });
@@ -283,16 +298,13 @@ impl Cluster {
 impl Cluster {
     /// Installs the release, or upgrades it.
     async fn install(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let chart = chart::folder();
+        self.install_chart(&chart::folder(), arguments).await
+    }
+
+    async fn install_chart(&self, chart: &Path, arguments: &[&str]) -> anyhow::Result<String> {
         let chart = chart.to_string_lossy();
-        // Nobody can run on the node that only seems to be one.
-        let fixed = [
-            "upgrade",
-            "--install",
-            "axon",
-            &*chart,
-            "--set=nodeSelector.type=real",
-        ];
+        // Helm would go on with the values of the last time.
+        let fixed = ["upgrade", "--install", "--reset-values", "axon", &*chart];
         self.helm(&[&fixed[..], arguments].concat()).await
     }
 
@@ -389,13 +401,16 @@ fn task(namespace: &str, name: &str, spec: &Value) -> Value {
     })
 }
 
-/// The definitions of the operator as if Tasks had not yet been able to depend on each other.
-async fn older_definitions() -> anyhow::Result<String> {
-    let out = Command::new(program("axon-operator")?)
-        .arg("crd")
-        .output()
+/// Makes a chart in `folder` that is as this one was when Tasks could not yet depend on each other.
+async fn older_chart(folder: &Path) -> anyhow::Result<()> {
+    let copied = Command::new("cp")
+        .args(["--recursive", "--no-target-directory"])
+        .args([chart::folder().as_path(), folder])
+        .status()
         .await?;
-    let mut definitions: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(out.stdout)?)?;
+    ensure!(copied.success(), "failed to copy the chart");
+    let file = folder.join("files/crds.yaml");
+    let mut definitions: Vec<Value> = serde_saphyr::from_multiple(&std::fs::read_to_string(&file)?)?;
     let tasks = definitions
         .iter_mut()
         .find(|definition| definition["spec"]["names"]["kind"] == "Task");
@@ -409,7 +424,9 @@ async fn older_definitions() -> anyhow::Result<String> {
     if let Some(rules) = spec["x-kubernetes-validations"].as_array_mut() {
         rules.retain(|rule| !rule.to_string().contains("dependsOn"));
     }
-    Ok(json!({ "apiVersion": "v1", "kind": "List", "items": definitions }).to_string())
+    let documents: Vec<String> = definitions.iter().map(Value::to_string).collect();
+    std::fs::write(&file, documents.join("\n---\n"))?;
+    Ok(())
 }
 
 /// As much of the Prometheus operator's definition as a dry run asks for.

@@ -259,6 +259,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_secret_that_may_not_be_read_is_not_asked_for_and_it_is_said() {
+        let (client, asked) = server(vec![written(false, &condition("False"))]);
+        let mut applier = applier(client);
+        applier.secrets = Arc::new("default/other".parse().expect("a list"));
+        assert_eq!(round(&applier, &key()).await, Next::Wait(None));
+        let asked = asked.lock().expect("no panic");
+        assert_eq!(asked[0].method, Method::PATCH, "nothing is read");
+        let message = &asked[0].body["status"]["conditions"][0]["message"];
+        assert!(
+            message
+                .to_string()
+                .contains("add `default/token` to its --secrets"),
+            "{message}"
+        );
+    }
+
+    #[tokio::test]
     async fn a_provider_that_is_gone_is_left_alone() {
         let (client, asked) = server(Vec::new());
         let applier = Applier::for_tests(client);

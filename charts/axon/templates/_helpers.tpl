@@ -49,9 +49,15 @@ app.kubernetes.io/managed-by: {{ .Values.managedBy | default .Release.Service }}
 {{- if not .Values.managedBy }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
-{{- with .Values.commonLabels }}
+{{- with omit .Values.commonLabels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/part-of" "app.kubernetes.io/managed-by" "app.kubernetes.io/component" "helm.sh/chart" }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* The labels of an object that has more of its own, which do not replace those that it is found by:
+(dict "root" $ "more" .Values.podLabels). */}}
+{{- define "axon.labelsAnd" -}}
+{{- merge (include "axon.labels" .root | fromYaml) .more | toYaml }}
 {{- end }}
 
 {{/* The name of an image: (dict "root" $ "image" .Values.image). */}}

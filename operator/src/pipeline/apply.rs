@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::text::{self, Read, ReadError};
 use crate::notices::Notices;
-use crate::scope::SecretScope;
 use crate::world::Loose;
 
 /// How long after its end a Task's log is asked for again when the server does not give it.
@@ -24,8 +23,6 @@ pub(super) struct Applier<'a> {
     pub(super) pipeline: &'a TaskPipeline,
     /// When the Task of the last run ended, if it has.
     pub(super) task_ended: Option<Timestamp>,
-    /// The Secrets that may be read.
-    pub(super) secrets: &'a SecretScope,
 }
 
 /// What became of a step that did not fail.
@@ -99,13 +96,6 @@ impl Applier<'_> {
     }
 
     async fn create_task(&self, task: &Task) -> Result<Applied, ApplyError> {
-        // Told before an agent is paid for whose text could not be read back.
-        let namespace = self.pipeline.namespace().unwrap_or_default();
-        if !self.secrets.has_all_of(&namespace) {
-            return Ok(Applied::Refused(format!(
-                "the operator may not read the Secrets in which it keeps the texts of steps; list namespace `{namespace}` whole: `{namespace}/*` in --secrets, in the chart a pair of rbac.secrets without a name"
-            )));
-        }
         let tasks: Api<Task> = self.api();
         match tasks.create(&post(), task).await {
             Ok(_) => Ok(Applied::Done),

@@ -60,10 +60,10 @@ impl Round {
     }
 
     async fn attempt(&self, key: &Key) -> Result<Next, RoundError> {
-        let mut refused = None;
+        let mut refused = obstacle(&self.secrets, &key.namespace);
         let mut is_waited_for = false;
         for _ in 0..MOST_DECISIONS {
-            let Some(seen) = observe(&self.client, key).await? else {
+            let Some(seen) = observe(&self.client, &self.secrets, key).await? else {
                 return Ok(Next::Wait(None));
             };
             if let Some(workspace) = seen.missing_workspace()
@@ -80,10 +80,11 @@ impl Round {
                 notices: &self.notices,
                 pipeline: &seen.pipeline,
                 task_ended: seen.task_ended(),
-                secrets: &self.secrets,
             };
             match apply_all(&applier, &plan).await? {
-                Applied::Done if plan.wake == Some(Duration::ZERO) => refused = None,
+                Applied::Done if plan.wake == Some(Duration::ZERO) => {
+                    refused = obstacle(&self.secrets, &key.namespace);
+                }
                 Applied::Done => return Ok(Next::Wait(plan.wake)),
                 // What was refused is decided upon once; a second refusal waits its time.
                 Applied::Refused(why) if refused.is_none() => refused = Some(why),
@@ -92,6 +93,16 @@ impl Round {
         }
         Ok(Next::Retry(CATCH_UP))
     }
+}
+
+/// Why no step of a pipeline can be run in this namespace. It is as if the server refused it: told before
+/// an agent is paid for whose text could not be read back.
+fn obstacle(secrets: &SecretScope, namespace: &str) -> Option<String> {
+    (!secrets.has_all_of(namespace)).then(|| {
+        format!(
+            "the operator may not read the Secrets in which it keeps the texts of steps; list namespace `{namespace}` whole: `{namespace}/*` in --secrets, in the chart a pair of rbac.secrets without a name"
+        )
+    })
 }
 
 /// Does the steps in order and stops at the first that is not simply done.
@@ -103,4 +114,24 @@ async fn apply_all(applier: &Applier<'_>, plan: &PipelinePlan) -> Result<Applied
         }
     }
     Ok(Applied::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_agent_is_paid_for_whose_text_could_not_be_read_back() {
+        for (listed, is_run) in [
+            ("all", true),
+            ("dev/*", true),
+            ("dev/key", false),
+            ("other/*", false),
+        ] {
+            let secrets: SecretScope = listed.parse().expect("a list");
+            let why = obstacle(&secrets, "dev");
+            assert_eq!(why.is_none(), is_run, "{listed}");
+            assert!(why.is_none_or(|why| why.contains("`dev/*` in --secrets")));
+        }
+    }
 }

@@ -19,7 +19,6 @@ use super::wakes::Wakes;
 use crate::key::Key;
 use crate::notices::notices;
 use crate::queue::Queue;
-use crate::scope::SecretScope;
 use crate::world::Loose;
 
 /// Requests as the server got them: method, path with query, body.
@@ -81,7 +80,6 @@ async fn apply(
         notices: &notices,
         pipeline: &pipeline(),
         task_ended: ended,
-        secrets: &SecretScope::All,
     };
     let status = TaskPipelineStatus {
         phase: serde_json::from_value(json!("Complete")).ok(),
