@@ -177,6 +177,15 @@ impl Cluster {
             "-w",
         ];
         self.axon(&run).await?.ended(0)?.says(&["Succeeded"])?;
+        // Who may little is told what is known to all, and what to ask for.
+        self.axon(&["doctor", "-n", TEAM, "--as", "jane"])
+            .await?
+            .ended(0)?
+            .says(&[
+                &format!("all {} kinds are served", axon_api::crd::all().len()),
+                "user `jane` may not ",
+                "kubectl create rolebinding axon-users --clusterrole edit --user 'jane'",
+            ])?;
         let probe = ["doctor", "-n", TEAM, "--probe"];
         self.axon(&probe)
             .await?

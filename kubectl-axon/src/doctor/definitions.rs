@@ -5,6 +5,7 @@ use kube::Client;
 use serde_json::Value;
 
 use super::report::Check;
+use crate::failure::Failure;
 use crate::install::process::is_established;
 use crate::install::schemas::{Difference, compare};
 use crate::install::{VERSION, manifest, present, server};
@@ -18,8 +19,44 @@ pub(super) async fn checks(client: &Client) -> Vec<Check> {
     };
     match present::look(client, &wanted).await {
         Ok(places) => judge(&places),
-        Err(failure) => vec![Check::unseen("definitions", &failure)],
+        Err(failure) => vec![served(client, &failure).await],
     }
+}
+
+/// What anyone may see: which kinds the server serves.
+async fn served(client: &Client, failure: &Failure) -> Check {
+    let version = format!("{}/{}", axon_api::GROUP, axon_api::VERSION);
+    let kinds: Vec<String> = match client.list_api_group_resources(&version).await {
+        Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(_) => return Check::unseen("definitions", failure),
+    };
+    let wanted: Vec<String> = axon_api::crd::all()
+        .into_iter()
+        .map(|definition| definition.spec.names.plural)
+        .collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|plural| !kinds.contains(plural))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return Check::unknown(
+            "definitions",
+            format!(
+                "all {} kinds are served; you may not see whether their fields are this program's",
+                wanted.len()
+            ),
+        );
+    }
+    Check::fail(
+        "definitions",
+        format!("the cluster does not serve {}", missing.join(", ")),
+    )
+    .hint(format!(
+        "ask an administrator of the cluster to run `{} install`",
+        invocation::name()
+    ))
 }
 
 fn judge(places: &[present::Place]) -> Vec<Check> {

@@ -21,7 +21,7 @@ use self::report::Check;
 use crate::cli::Context;
 use crate::cluster::Cluster;
 use crate::failure::Result;
-use crate::install::{process, refusal};
+use crate::install::{NAMESPACE, process, refusal};
 use crate::invocation;
 
 pub(crate) use self::local::checks as local;
@@ -50,26 +50,29 @@ pub(crate) async fn cluster(context: &Context, namespace: Option<&str>, probe: P
     };
     let mut checks = vec![Check::ok("cluster", version)];
     let client = &cluster.client;
-    let (operators, deployment) = match operator::find(client, namespace).await {
-        Ok(found) => found,
-        Err(check) => {
-            checks.extend(definitions::checks(client).await);
-            checks.push(check);
-            return checks;
-        }
-    };
+    let found = operator::find(client, namespace).await;
     let place = Place {
         client,
-        operators: &operators,
+        operators: found.as_ref().map_or(NAMESPACE, |(namespace, _)| namespace),
         current: &cluster.namespace,
     };
     checks.extend(definitions::checks(client).await);
     checks.push(admission::check(client).await);
-    checks.extend(operator(&place, deployment.as_ref()).await);
+    let deployment = match &found {
+        Ok((_, deployment)) => {
+            checks.extend(operator(&place, deployment.as_ref()).await);
+            deployment.as_ref()
+        }
+        // Who may not see the operator can still be told of the rest.
+        Err(check) => {
+            checks.push(check.clone());
+            None
+        }
+    };
     checks.push(rights::own(&place).await);
     checks.push(pods::check(&place).await);
     checks.push(spawners::check(&place).await);
-    checks.push(network::check(&place, deployment.as_ref(), probe).await);
+    checks.push(network::check(&place, deployment, probe).await);
     checks
 }
 
