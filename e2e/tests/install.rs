@@ -125,7 +125,7 @@ impl Cluster {
             "axon",
             &*folder,
             "--create-namespace",
-            "--set=crds.keep=false",
+            "--set=crds.enabled=false",
             "--set=nodeSelector.type=none",
         ];
         self.helm(&install).await?;
