@@ -123,28 +123,52 @@ pub(crate) async fn remove(
     tell: &dyn Fn(&Value) -> Result<()>,
 ) -> Result<Option<String>> {
     let running = operators_pods(client, &removal.namespace).await;
-    for object in removal.objects() {
-        if server::delete(client, &object, &DeleteParams::background()).await? {
-            tell(&object)?;
-        }
-        if wait == Wait::True && is_operator(&object) {
+    let (definitions, operator): (Vec<Value>, Vec<Value>) = removal
+        .objects()
+        .into_iter()
+        .partition(|object| object["kind"] == "CustomResourceDefinition");
+    for object in &operator {
+        delete(client, object, tell).await?;
+        if wait == Wait::True && is_operator(object) {
             pods_gone(client, &removal.namespace, &running).await?;
         }
     }
     delete_leases(client, &removal.namespace).await?;
     if wait == Wait::True {
-        let progress = Progress::start();
-        for object in removal.objects() {
-            while server::get(client, &object).await?.is_some() {
-                progress.show(&format!(
-                    "waiting for {} to be gone",
-                    output::kind_and_name(&object)
-                ));
-                tokio::time::sleep(INTERVAL).await;
-            }
+        gone(client, &operator).await?;
+    }
+    // Before the definitions: the cluster empties a namespace kind by kind, and tries again only
+    // minutes later when a kind has just gone.
+    let stays = namespace(client, &removal.namespace, wait, tell).await?;
+    for object in &definitions {
+        delete(client, object, tell).await?;
+    }
+    if wait == Wait::True {
+        gone(client, &definitions).await?;
+    }
+    Ok(stays)
+}
+
+async fn delete(client: &Client, object: &Value, tell: &dyn Fn(&Value) -> Result<()>) -> Result<()> {
+    if server::delete(client, object, &DeleteParams::background()).await? {
+        tell(object)?;
+    }
+    Ok(())
+}
+
+/// Waits until none of the objects is there any more.
+async fn gone(client: &Client, objects: &[Value]) -> Result<()> {
+    let progress = Progress::start();
+    for object in objects {
+        while server::get(client, object).await?.is_some() {
+            progress.show(&format!(
+                "waiting for {} to be gone",
+                output::kind_and_name(object)
+            ));
+            tokio::time::sleep(INTERVAL).await;
         }
     }
-    namespace(client, &removal.namespace, wait, tell).await
+    Ok(())
 }
 
 /// The names of the operator's pods. Who may not see them does not wait for them.
