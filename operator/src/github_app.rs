@@ -254,8 +254,12 @@ fn read_answer(
 ) -> Result<Token, MintError> {
     if status.is_success() {
         // What cannot be read is not quoted: there may be a token in it.
-        let made: Made = serde_json::from_slice(body)
-            .map_err(|_| trouble(endpoint, format!("it answered {} without a token", status.as_u16())))?;
+        let made: Made = serde_json::from_slice(body).map_err(|_| {
+            trouble(
+                endpoint,
+                format!("it answered {} without a token", status.as_u16()),
+            )
+        })?;
         return Ok(Token {
             value: made.token,
             expires: made.expires_at,

@@ -31,8 +31,9 @@ pub struct Source {
 }
 
 /// All spawners and all pollers.
-#[derive(Default)]
 pub(super) struct Book {
+    /// The shortest time between two polls of one poller.
+    floor: Duration,
     spawners: HashMap<Key, Subscription>,
     pollers: HashMap<Key, Poller>,
 }
@@ -167,6 +168,14 @@ impl Source {
 }
 
 impl Book {
+    pub(super) fn new(floor: Duration) -> Self {
+        Self {
+            floor,
+            spawners: HashMap::new(),
+            pollers: HashMap::new(),
+        }
+    }
+
     /// Notes what a spawner asks. Answers with the poller that has something to do now.
     pub(super) fn subscribe(&mut self, spawner: &Key, ask: Ask, api_url: Option<&str>) -> Option<Key> {
         if let Some(subscription) = self.spawners.get(spawner)
@@ -235,7 +244,11 @@ impl Book {
         let Some(poller) = poller else {
             return Heard::default();
         };
-        let is_open = |key: &str| number_of(key).and_then(|number| poller.mirror.get(number)).is_some_and(|issue| issue.is_open);
+        let is_open = |key: &str| {
+            number_of(key)
+                .and_then(|number| poller.mirror.get(number))
+                .is_some_and(|issue| issue.is_open)
+        };
         Heard {
             candidates: Arc::clone(&subscription.candidates),
             open: remembered.filter(|key| is_open(key)).map(str::to_owned).collect(),
@@ -272,7 +285,7 @@ impl Book {
         let Some(poller) = self.pollers.get_mut(key) else {
             return Begun::Gone;
         };
-        let earliest = poller.earliest(now);
+        let earliest = poller.earliest(self.floor, now);
         if earliest > now {
             return Begun::Early(earliest - now);
         }
@@ -311,7 +324,8 @@ impl Book {
         let changes = poller.take_in(listed, now);
         for (spawner, ask) in &job.asks {
             let subscription = self.spawners.get_mut(spawner);
-            let Some(subscription) = subscription.filter(|subscription| Arc::ptr_eq(&subscription.ask, ask)) else {
+            let Some(subscription) = subscription.filter(|subscription| Arc::ptr_eq(&subscription.ask, ask))
+            else {
                 continue;
             };
             let numbers: BTreeSet<u64> = if subscription.is_complete {
@@ -330,7 +344,9 @@ impl Book {
                     Examined::NoMatch(_) => is_other |= subscription.set(number, None),
                     Examined::Unknown(_) | Examined::Ask(_) => {
                         subscription.unknown.insert(number);
-                        let (_, looks) = open.entry(number).or_insert_with(|| (Arc::clone(issue), Vec::new()));
+                        let (_, looks) = open
+                            .entry(number)
+                            .or_insert_with(|| (Arc::clone(issue), Vec::new()));
                         looks.push((spawner.clone(), Arc::clone(ask)));
                     }
                 }
@@ -358,7 +374,7 @@ impl Book {
         let spawners = &self.spawners;
         let intervals = poller.spawners.iter().filter_map(|spawner| spawners.get(spawner));
         let interval = intervals.map(|subscription| subscription.ask.interval).min();
-        let interval = interval.unwrap_or(RELIST).max(pace::FLOOR);
+        let interval = interval.unwrap_or(RELIST);
         for spawner in &poller.spawners {
             if let Some(subscription) = self.spawners.get_mut(spawner) {
                 subscription.hand_out();
@@ -375,23 +391,33 @@ impl Book {
             None => {
                 poller.failures = 0;
                 poller.barred = None;
-                pace::after_success(interval, pace::phase(key), now - poller.began, outcome.budget, at)
+                let phase = pace::phase(key);
+                pace::after_success(
+                    interval,
+                    phase,
+                    now - poller.began,
+                    self.floor,
+                    outcome.budget,
+                    at,
+                )
             }
             Some(trouble) if trouble.passes => {
                 poller.failures = poller.failures.saturating_add(1);
-                let delay = pace::after_trouble(poller.failures, wait, at);
+                let delay = pace::after_trouble(poller.failures, wait, self.floor, at);
                 poller.barred = now.checked_add(delay);
                 delay
             }
             Some(_) => pace::after_refusal(interval),
         };
-        if poller.trouble.as_ref().map(|trouble| trouble.reason) != trouble.as_ref().map(|trouble| trouble.reason) {
+        if poller.trouble.as_ref().map(|trouble| trouble.reason)
+            != trouble.as_ref().map(|trouble| trouble.reason)
+        {
             woken.extend(poller.spawners.iter().cloned());
         }
         poller.trouble = trouble;
         poller.due = now.checked_add(delay);
         // What was asked for meanwhile is not forgotten.
-        let next = poller.earliest(now).saturating_duration_since(now);
+        let next = poller.earliest(self.floor, now).saturating_duration_since(now);
         Ended {
             next: Some(next),
             woken,
@@ -476,9 +502,13 @@ impl Poller {
     }
 
     /// When it may poll next.
-    fn earliest(&self, now: Instant) -> Instant {
-        let wanted = if self.is_asked { now } else { self.due.unwrap_or(now) };
-        let floor = self.polled.map_or(now, |polled| polled + pace::FLOOR);
+    fn earliest(&self, floor: Duration, now: Instant) -> Instant {
+        let wanted = if self.is_asked {
+            now
+        } else {
+            self.due.unwrap_or(now)
+        };
+        let floor = self.polled.map_or(now, |polled| polled + floor);
         wanted.max(floor).max(self.barred.unwrap_or(now))
     }
 

@@ -121,7 +121,8 @@ impl Credentials {
             }
             Held::App(app) => {
                 let token = self.mint(&app, source, purpose).await?;
-                let access = Access::token(&token.value).ok_or_else(|| wrong(secret, "GitHub made no token"))?;
+                let access =
+                    Access::token(&token.value).ok_or_else(|| wrong(secret, "GitHub made no token"))?;
                 let mut kept = self.kept();
                 if kept.tokens.len() >= MOST {
                     kept.tokens.clear();
@@ -181,7 +182,8 @@ impl Credentials {
     pub(super) fn forget(&self, namespace: &str, name: &str) {
         let credential = Key::new(namespace, name).to_string();
         let mut kept = self.kept();
-        kept.tokens.retain(|(source, _), _| *source.namespace != *credential);
+        kept.tokens
+            .retain(|(source, _), _| *source.namespace != *credential);
         kept.logins.retain(|source, _| *source.namespace != *credential);
     }
 
@@ -261,7 +263,10 @@ fn held(data: &BTreeMap<String, ByteString>) -> Result<Held, String> {
 fn wrong(secret: &Key, why: &str) -> Trouble {
     Trouble {
         reason: "Unauthorized",
-        message: format!("the Secret `{}` holds no credential for GitHub: {why}", secret.name),
+        message: format!(
+            "the Secret `{}` holds no credential for GitHub: {why}",
+            secret.name
+        ),
         passes: false,
     }
 }

@@ -44,7 +44,11 @@ pub(super) async fn poll(inner: &Inner, job: Job) -> Outcome {
 
 async fn follow(inner: &Inner, job: &Job, outcome: &mut Outcome) -> Result<(), Stop> {
     let teams = job.asks.iter().any(|(_, ask)| ask.what.asks_teams());
-    let purpose = if teams { For::ReadingWithTeams } else { For::Reading };
+    let purpose = if teams {
+        For::ReadingWithTeams
+    } else {
+        For::Reading
+    };
     let access = inner.credentials.access(&job.source, purpose).await;
     let access = access.map_err(|trouble| (trouble, None))?;
     let repository = inner.github.repository(Arc::clone(&job.source.endpoint), access);
@@ -69,7 +73,11 @@ async fn follow(inner: &Inner, job: &Job, outcome: &mut Outcome) -> Result<(), S
 }
 
 /// Lists what the job says.
-async fn list(inner: &Inner, job: &Job, repository: &Repository) -> Result<(Listed, Option<Budget>), Failure> {
+async fn list(
+    inner: &Inner,
+    job: &Job,
+    repository: &Repository,
+) -> Result<(Listed, Option<Budget>), Failure> {
     match &job.listing {
         Plan::Everything(scope) => everything(inner, job, repository, *scope).await,
         Plan::Changes(since, etag) => {

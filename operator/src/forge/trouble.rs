@@ -24,10 +24,16 @@ pub(super) fn explain(source: &Source, failure: &Failure) -> Trouble {
             "the repository `{repository}` is not there, or {credential} may not see it\nhint: check the Workspace's repo and secretRef"
         ),
         FailureKind::RateLimited => {
-            format!("the rate limit of `{}` is used up; it is asked again when that is over", source.endpoint.api)
+            format!(
+                "the rate limit of `{}` is used up; it is asked again when that is over",
+                source.endpoint.api
+            )
         }
         FailureKind::Unavailable => {
-            format!("`{}` does not answer as it should; it is asked again", source.endpoint.api)
+            format!(
+                "`{}` does not answer as it should; it is asked again",
+                source.endpoint.api
+            )
         }
         FailureKind::Refused => format!("`{}` refuses what it is asked", source.endpoint.api),
     };

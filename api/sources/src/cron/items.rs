@@ -8,10 +8,7 @@ use crate::variables;
 
 /// The tick of a moment as a candidate: its key is `tick-20260207-0900`, in UTC.
 pub fn candidate(tick: Timestamp) -> Candidate {
-    let id = tick
-        .to_zoned(TimeZone::UTC)
-        .strftime("%Y%m%d-%H%M")
-        .to_string();
+    let id = tick.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M").to_string();
     Candidate {
         key: format!("tick-{id}"),
         id,

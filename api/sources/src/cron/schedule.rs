@@ -78,9 +78,12 @@ impl Schedule {
     /// # Errors
     /// When it is none, or names a day that no year has, as a fragment that names it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let schedule = Self::read(text).map_err(|why| format!("failed to read the schedule `{text}`: {why}"))?;
+        let schedule =
+            Self::read(text).map_err(|why| format!("failed to read the schedule `{text}`: {why}"))?;
         if schedule.names_no_day() {
-            return Err(format!("failed to read the schedule `{text}`: no year has such a day"));
+            return Err(format!(
+                "failed to read the schedule `{text}`: no year has such a day"
+            ));
         }
         Ok(schedule)
     }
@@ -157,9 +160,9 @@ impl Schedule {
         if !self.weekdays.is_free {
             return false;
         }
-        !(1..=12).zip(LONGEST).any(|(month, longest)| {
-            self.months.has(month) && (1..=longest).any(|day| self.days.has(day))
-        })
+        !(1..=12)
+            .zip(LONGEST)
+            .any(|(month, longest)| self.months.has(month) && (1..=longest).any(|day| self.days.has(day)))
     }
 }
 
@@ -171,8 +174,12 @@ impl Field {
     fn read(text: &str, bounds: &Bounds) -> Result<Self, String> {
         let mut values = 0;
         for part in text.split(',') {
-            values |= read_part(part, bounds)
-                .ok_or_else(|| format!("`{part}` is no {} from {} to {}", bounds.name, bounds.least, bounds.most))?;
+            values |= read_part(part, bounds).ok_or_else(|| {
+                format!(
+                    "`{part}` is no {} from {} to {}",
+                    bounds.name, bounds.least, bounds.most
+                )
+            })?;
         }
         Ok(Self {
             values,
@@ -261,14 +268,20 @@ mod tests {
             ("+1 * * * *", "`+1` is no minute from 0 to 59"),
             ("* * L * *", "`L` is no day of the month from 1 to 31"),
             ("@reboot", "of such words there are @hourly"),
-            ("CRON_TZ=Europe/Paris 0 9 * * *", "a time zone is set with timeZone"),
+            (
+                "CRON_TZ=Europe/Paris 0 9 * * *",
+                "a time zone is set with timeZone",
+            ),
             ("TZ=UTC 0 9 * * *", "a time zone is set with timeZone"),
             ("0 0 30 2 *", "no year has such a day"),
             ("0 0 31 4,6,9,11 *", "no year has such a day"),
         ] {
             let error = error(text);
             assert!(error.contains(why), "{text}: {error}");
-            assert!(error.starts_with(&format!("failed to read the schedule `{text}`: ")), "{error}");
+            assert!(
+                error.starts_with(&format!("failed to read the schedule `{text}`: ")),
+                "{error}"
+            );
         }
         assert!(Schedule::parse("0 0 29 2 *").is_ok(), "some years have it");
         assert!(Schedule::parse("0 0 30 2 1").is_ok(), "Mondays of February");
@@ -277,7 +290,9 @@ mod tests {
     #[test]
     fn one_of_the_two_days_suffices_when_both_are_restricted() {
         let has = |text: &str, day: u8, weekday: u8| {
-            Schedule::parse(text).expect("a schedule").has_date(2, day, weekday)
+            Schedule::parse(text)
+                .expect("a schedule")
+                .has_date(2, day, weekday)
         };
         for (text, day, weekday, expected) in [
             ("0 0 13 * 5", 13, 1, true),

@@ -142,7 +142,10 @@ pub fn due(
     let kept = match missed_ticks {
         MissedTicks::All => MAX_TICKS,
         MissedTicks::Latest => 1,
-        MissedTicks::None => passed.iter().filter(|tick| now.duration_since(**tick) < ON_TIME).count(),
+        MissedTicks::None => passed
+            .iter()
+            .filter(|tick| now.duration_since(**tick) < ON_TIME)
+            .count(),
     };
     let ticks = passed.split_off(passed.len().saturating_sub(kept));
     let missed = count - ticks.len() as u64;

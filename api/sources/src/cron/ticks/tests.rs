@@ -128,14 +128,23 @@ fn an_interval_goes_by_the_clock_as_it_is() {
             ],
         ),
     ] {
-        assert_eq!(ticks("*/30 * * * *", name, from, until), expected, "{name} {from}");
+        assert_eq!(
+            ticks("*/30 * * * *", name, from, until),
+            expected,
+            "{name} {from}"
+        );
     }
 }
 
 #[test]
 fn two_skipped_times_are_one_tick() {
     assert_eq!(
-        ticks("10,40 2 * * *", "Europe/Paris", "2026-03-28T12:00:00Z", "2026-03-29T12:00:00Z"),
+        ticks(
+            "10,40 2 * * *",
+            "Europe/Paris",
+            "2026-03-28T12:00:00Z",
+            "2026-03-29T12:00:00Z"
+        ),
         ["03-29T03:00+02:00"]
     );
 }
@@ -144,7 +153,12 @@ fn two_skipped_times_are_one_tick() {
 fn a_zone_that_changes_at_midnight_loses_no_tick() {
     // Beirut puts its clocks forward at midnight: there is no 00:00 on that day.
     assert_eq!(
-        ticks("0 0 * * *", "Asia/Beirut", "2026-03-27T12:00:00Z", "2026-03-30T12:00:00Z"),
+        ticks(
+            "0 0 * * *",
+            "Asia/Beirut",
+            "2026-03-27T12:00:00Z",
+            "2026-03-30T12:00:00Z"
+        ),
         ["03-28T00:00+02:00", "03-29T01:00+03:00", "03-30T00:00+03:00"]
     );
 }
@@ -161,7 +175,13 @@ fn the_rare_day_is_found() {
 
 #[test]
 fn zones_are_known_by_their_iana_names_alone() {
-    for name in ["Europe/Paris", "America/New_York", "UTC", "Etc/GMT+5", "asia/kolkata"] {
+    for name in [
+        "Europe/Paris",
+        "America/New_York",
+        "UTC",
+        "Etc/GMT+5",
+        "asia/kolkata",
+    ] {
         assert!(zone(Some(name)).is_ok(), "{name}");
     }
     for name in ["Local", "Mars/Olympus", "", "+02:00", "../etc/passwd"] {
@@ -180,15 +200,43 @@ fn what_was_missed_becomes_tasks_as_it_was_said() {
         ("2026-02-07T09:00:59Z", MissedTicks::None, None, vec![9], 0),
         ("2026-02-07T09:01:00Z", MissedTicks::None, None, vec![], 1),
         ("2026-02-07T12:10:00Z", MissedTicks::Latest, None, vec![12], 3),
-        ("2026-02-07T12:10:00Z", MissedTicks::All, None, vec![9, 10, 11, 12], 0),
+        (
+            "2026-02-07T12:10:00Z",
+            MissedTicks::All,
+            None,
+            vec![9, 10, 11, 12],
+            0,
+        ),
         ("2026-02-07T12:10:00Z", MissedTicks::None, None, vec![], 4),
-        ("2026-02-07T12:10:00Z", MissedTicks::Latest, Some(minutes(5)), vec![], 4),
-        ("2026-02-07T12:10:00Z", MissedTicks::All, Some(minutes(90)), vec![11, 12], 2),
-        ("2026-02-07T09:10:00Z", MissedTicks::Latest, Some(minutes(5)), vec![], 1),
+        (
+            "2026-02-07T12:10:00Z",
+            MissedTicks::Latest,
+            Some(minutes(5)),
+            vec![],
+            4,
+        ),
+        (
+            "2026-02-07T12:10:00Z",
+            MissedTicks::All,
+            Some(minutes(90)),
+            vec![11, 12],
+            2,
+        ),
+        (
+            "2026-02-07T09:10:00Z",
+            MissedTicks::Latest,
+            Some(minutes(5)),
+            vec![],
+            1,
+        ),
     ] {
         let due = due(&hourly, &TimeZone::UTC, hour(8), at(now), missed_ticks, deadline);
         let expected: Vec<_> = ticks.into_iter().map(hour).collect();
-        assert_eq!((due.ticks, due.missed), (expected, missed), "{now} {missed_ticks:?} {deadline:?}");
+        assert_eq!(
+            (due.ticks, due.missed),
+            (expected, missed),
+            "{now} {missed_ticks:?} {deadline:?}"
+        );
     }
 }
 
@@ -196,9 +244,17 @@ fn what_was_missed_becomes_tasks_as_it_was_said() {
 fn a_clock_that_is_set_back_makes_no_tick_again() {
     let hourly = schedule("0 * * * *");
     let last = at("2026-02-07T12:00:00Z");
-    for now in ["2026-02-07T09:30:00Z", "2026-02-07T12:00:00Z", "2026-02-07T12:59:00Z"] {
+    for now in [
+        "2026-02-07T09:30:00Z",
+        "2026-02-07T12:00:00Z",
+        "2026-02-07T12:59:00Z",
+    ] {
         let due = due(&hourly, &TimeZone::UTC, last, at(now), MissedTicks::All, None);
-        assert_eq!((due.ticks.as_slice(), due.missed, due.decided_until), (&[][..], 0, last), "{now}");
+        assert_eq!(
+            (due.ticks.as_slice(), due.missed, due.decided_until),
+            (&[][..], 0, last),
+            "{now}"
+        );
     }
 }
 
@@ -226,7 +282,13 @@ fn field(least: u8, most: u8) -> impl Strategy<Value = String> {
 }
 
 fn any_schedule() -> impl Strategy<Value = String> {
-    (field(0, 59), field(0, 23), field(1, 28), field(1, 12), field(0, 6))
+    (
+        field(0, 59),
+        field(0, 23),
+        field(1, 28),
+        field(1, 12),
+        field(0, 6),
+    )
         .prop_map(|(minute, hour, day, month, weekday)| format!("{minute} {hour} {day} {month} {weekday}"))
 }
 

@@ -185,8 +185,14 @@ mod tests {
     #[test]
     fn a_redirect_is_followed_only_to_the_same_server() {
         for (to, expected) in [
-            ("/repositories/1/issues", Some("https://api.example.com/repositories/1/issues")),
-            ("https://api.example.com/repositories/1", Some("https://api.example.com/repositories/1")),
+            (
+                "/repositories/1/issues",
+                Some("https://api.example.com/repositories/1/issues"),
+            ),
+            (
+                "https://api.example.com/repositories/1",
+                Some("https://api.example.com/repositories/1"),
+            ),
             ("https://api.example.com:8443/repositories/1", None),
             ("http://api.example.com/repositories/1", None),
             ("https://evil.example.com/repositories/1", None),

@@ -17,7 +17,8 @@ impl Repository {
     /// The comments of an issue or pull request, the oldest first: the newest thousand.
     pub async fn comments(&self, number: u64) -> Result<Vec<Comment>, Failure> {
         let url = self.url(&format!("/issues/{number}/comments?per_page={PER_PAGE}"));
-        self.newest(url, "comments", |wire: CommentWire| wire.into()).await
+        self.newest(url, "comments", |wire: CommentWire| wire.into())
+            .await
     }
 
     /// One page of the comments of an issue or pull request, from 1 on, the oldest first.
@@ -28,7 +29,11 @@ impl Repository {
     }
 
     /// The newest comment that has `marker` in its text, among the newest thousand.
-    pub async fn find_comment_with_marker(&self, number: u64, marker: &str) -> Result<Option<Comment>, Failure> {
+    pub async fn find_comment_with_marker(
+        &self,
+        number: u64,
+        marker: &str,
+    ) -> Result<Option<Comment>, Failure> {
         let comments = self.comments(number).await?;
         let is_marked = |comment: &Comment| comment.body.contains(marker);
         Ok(comments.into_iter().rev().find(is_marked))

@@ -150,16 +150,39 @@ mod tests {
         let minute = Wait::For(Duration::from_mins(1));
         let reset = Wait::Until(Timestamp::from_second(1_770_000_000).expect("a time"));
         for (headers, said, kind, wait) in [
-            (&[("retry-after", "7")][..], "", FailureKind::RateLimited, Some(Wait::For(Duration::from_secs(7)))),
             (
-                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1770000000")],
+                &[("retry-after", "7")][..],
+                "",
+                FailureKind::RateLimited,
+                Some(Wait::For(Duration::from_secs(7))),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1770000000"),
+                ],
                 "",
                 FailureKind::RateLimited,
                 Some(reset),
             ),
-            (&[], "You have exceeded a secondary rate limit", FailureKind::RateLimited, Some(minute)),
-            (&[], "You have triggered an abuse detection mechanism", FailureKind::RateLimited, Some(minute)),
-            (&[("x-ratelimit-remaining", "1")], "Resource not accessible", FailureKind::Forbidden, None),
+            (
+                &[],
+                "You have exceeded a secondary rate limit",
+                FailureKind::RateLimited,
+                Some(minute),
+            ),
+            (
+                &[],
+                "You have triggered an abuse detection mechanism",
+                FailureKind::RateLimited,
+                Some(minute),
+            ),
+            (
+                &[("x-ratelimit-remaining", "1")],
+                "Resource not accessible",
+                FailureKind::Forbidden,
+                None,
+            ),
         ] {
             assert_eq!(of(403, headers, said), (kind, wait), "{headers:?} {said}");
         }

@@ -92,7 +92,11 @@ impl Repository {
 
     /// A page of what a webhook has delivered in the last days, the newest first. Without a cursor,
     /// the first page.
-    pub async fn hook_deliveries(&self, owner: HookOwner, cursor: Option<&str>) -> Result<Deliveries, Failure> {
+    pub async fn hook_deliveries(
+        &self,
+        owner: HookOwner,
+        cursor: Option<&str>,
+    ) -> Result<Deliveries, Failure> {
         // What was handed out as cursor is the whole address of the next page.
         let first = || self.deliveries(owner, &format!("?per_page={PER_PAGE}"));
         let url = cursor.map_or_else(first, str::to_owned);

@@ -115,9 +115,9 @@ impl Listing {
             Scope::Open => "open",
             Scope::All => "all",
         };
-        let since = self
-            .since
-            .map_or_else(String::new, |since| format!("&since={}", segment(&since.to_string())));
+        let since = self.since.map_or_else(String::new, |since| {
+            format!("&since={}", segment(&since.to_string()))
+        });
         format!("?state={state}&sort=updated&direction=desc&per_page={PER_PAGE}{since}")
     }
 }

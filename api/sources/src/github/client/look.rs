@@ -148,7 +148,12 @@ impl<'a> Look<'a> {
     }
 
     /// The item for templates, with what they want of it. Whether it matches is not looked at.
-    pub async fn item(&self, what: &What, wanted: Wanted, candidate: &Candidate) -> Result<WorkItem, Failure> {
+    pub async fn item(
+        &self,
+        what: &What,
+        wanted: Wanted,
+        candidate: &Candidate,
+    ) -> Result<WorkItem, Failure> {
         if !wanted.comments && !what.has_policy() {
             let _ = self.parts.comments.set(Vec::new());
         }
@@ -234,7 +239,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn standing(&self, login: &str, asks_permission: bool, teams: &[String]) -> Result<Standing, Failure> {
+    async fn standing(
+        &self,
+        login: &str,
+        asks_permission: bool,
+        teams: &[String],
+    ) -> Result<Standing, Failure> {
         let mut permission: Option<Permission> = None;
         if asks_permission {
             permission = self.people.permission(self.repository, login).await?;

@@ -70,7 +70,11 @@ struct AppWire {
 
 impl People {
     /// The permission that a user has on the repository; `None` when that is none.
-    pub async fn permission(&self, repository: &Repository, user: &str) -> Result<Option<Permission>, Failure> {
+    pub async fn permission(
+        &self,
+        repository: &Repository,
+        user: &str,
+    ) -> Result<Option<Permission>, Failure> {
         let user = user.to_lowercase();
         if let Some(known) = self.permissions.get(&user) {
             return Ok(known);

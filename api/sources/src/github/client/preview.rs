@@ -1,10 +1,10 @@
 //! Which items of a repository match now, and what they would be for templates.
 
+use super::Repository;
 use super::failure::Failure;
 use super::issues::{Listing, Scope};
 use super::look::{Found, Look, Wanted, What};
 use super::people::People;
-use super::Repository;
 use crate::github::facts::IssueFacts;
 use crate::item::WorkItem;
 
@@ -44,7 +44,11 @@ impl Repository {
         wanted: Wanted,
         own_login: Option<&str>,
     ) -> Result<Vec<Previewed>, Failure> {
-        let scope = if what.wants_closed() { Scope::All } else { Scope::Open };
+        let scope = if what.wants_closed() {
+            Scope::All
+        } else {
+            Scope::Open
+        };
         let people = People::default();
         let mut previewed = Vec::new();
         for issue in self.all_issues(Listing { scope, since: None }).await? {
