@@ -336,6 +336,16 @@ async fn a_quiet_poll_for_ten_spawners_of_a_hundred_issues_is_one_request_that_i
 }
 
 #[tokio::test]
+async fn a_quiet_poll_of_a_repository_without_issues_is_answered_304_too() {
+    let running = running(Fake::default()).await;
+    running.subscribe("a", any_issue());
+    running.heard("a", has(&[])).await;
+    running.asked("issues?", 6).await;
+    let asked = running.fake.lock().asked.clone();
+    assert!(asked[2..].iter().all(|(_, status)| *status == 304), "{asked:?}");
+}
+
+#[tokio::test]
 async fn what_changes_is_heard_of_and_what_is_closed_is_no_longer_open() {
     let fake = Fake::default();
     fake.put(issue(1, 1, &["bug"]));

@@ -10,7 +10,7 @@ use axon_sources::github::client::{Budget, People, Scope, Wait};
 use axon_sources::github::endpoint::Endpoint;
 use axon_sources::github::examined::Examined;
 use axon_sources::github::facts::IssueFacts;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::mirror::{Changes, Mirror};
@@ -20,6 +20,9 @@ use crate::key::Key;
 /// How often everything is listed anew, to find what no change tells of: issues that were deleted or
 /// transferred, and labels that were renamed.
 const RELIST: Duration = Duration::from_hours(1);
+
+/// How far GitHub's clock may be behind this one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 /// A repository, and the credential that it is asked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -533,7 +536,12 @@ impl Poller {
             Listed::Everything { scope, issues, kept } => {
                 self.listed = Some(now);
                 self.etag = None;
-                self.mirror.replace(scope, issues, &kept)
+                let changes = self.mirror.replace(scope, issues, &kept);
+                // GitHub's clock may be behind this one.
+                let at = Timestamp::now();
+                self.mirror
+                    .begin_at(at.saturating_sub(CLOCKS_DIFFER).unwrap_or(at));
+                changes
             }
         }
     }

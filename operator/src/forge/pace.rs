@@ -96,12 +96,12 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn budget(remaining: u64, ends_in: i64) -> Option<Budget> {
-        Some(Budget {
+    fn budget(remaining: u64, ends_in: i64) -> Budget {
+        Budget {
             limit: 5000,
             remaining,
             reset: Timestamp::from_second(1_770_000_000 + ends_in).expect("a time"),
-        })
+        }
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_budget_that_is_low_slows_the_polls_down() {
-        let wait = |budget| after_success(MINUTE, Duration::ZERO, Duration::ZERO, FLOOR, budget, now());
+        let wait = |budget| after_success(MINUTE, Duration::ZERO, Duration::ZERO, FLOOR, Some(budget), now());
         assert_eq!(wait(budget(4000, 600)), MINUTE);
         assert_eq!(wait(budget(10, 600)), seconds(120));
         assert_eq!(wait(budget(0, 600)), seconds(600));
