@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 const AGENT_FEATURES: &[&str] = &["claude-code", "codex", "gemini", "opencode", "shell"];
+const SOURCE_FEATURES: &[&str] = &["github", "cron", "webhook"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -53,6 +54,12 @@ fn tree(package: &str, features: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_pure_crates_link_no_runtime_no_client_and_no_tls_with_any_feature() {
+    let agents = ["axon-agents", "axon-api", "axon-plan"];
+    let sources = ["axon-sources", "axon-api"];
+    let checked = agents
+        .map(|package| (package, AGENT_FEATURES))
+        .into_iter()
+        .chain(sources.map(|package| (package, SOURCE_FEATURES)));
     let impure = [
         "tokio",
         "hyper",
@@ -62,9 +69,9 @@ fn the_pure_crates_link_no_runtime_no_client_and_no_tls_with_any_feature() {
         "octocrab",
         "rusqlite",
     ];
-    let all = AGENT_FEATURES.join(",");
-    for package in ["axon-agents", "axon-api", "axon-plan"] {
-        for features in AGENT_FEATURES.iter().copied().chain(["", all.as_str()]) {
+    for (package, features) in checked {
+        let all = features.join(",");
+        for features in features.iter().copied().chain(["", all.as_str()]) {
             let tree = tree(package, features);
             assert!(tree.len() > 3, "the tree of {package} was read");
             for name in impure {

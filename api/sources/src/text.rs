@@ -40,9 +40,9 @@ pub fn body(text: &str) -> String {
 
 /// A title as templates get it: visible, one line, and cut.
 pub fn title(text: &str) -> String {
-    let one_line: Vec<&str> = text.split_whitespace().collect();
-    let text = visible(&one_line.join(" "));
-    bounds::at_most(text.trim(), MAX_TITLE_BYTES)
+    let text = visible(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    bounds::at_most(&words.join(" "), MAX_TITLE_BYTES)
         .trim_end()
         .to_owned()
 }

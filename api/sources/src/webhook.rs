@@ -1,5 +1,11 @@
 //! `webhook`: signed requests of any system. Spec, filters, and what a request is for templates.
 
+mod path;
+mod requests;
+
+pub use path::Path;
+pub use requests::{Read, Request, read};
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;

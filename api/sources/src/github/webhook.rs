@@ -1,4 +1,22 @@
 //! `githubWebhook`: events that GitHub sends. Spec, filters, and what an event is for templates.
+//!
+//! Templates have the body of the request as `.Payload`, with GitHub's own names, such as
+//! `.Payload.issue.user.login`, and no others: names as a client library of some language spells them
+//! (`.Payload.Issue.User.Login`) are not known.
+
+mod event;
+mod filters;
+mod items;
+#[cfg(test)]
+mod sample;
+mod trim;
+
+pub use event::Delivery;
+pub use filters::candidate;
+pub(crate) use filters::hash;
+pub(crate) use items::make_visible;
+pub use items::{item, wanted};
+pub use trim::trim;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
