@@ -222,6 +222,39 @@ fn where_to_report_is_written_down_only_when_it_is_wanted() {
     assert_eq!((target.number, target.spawner.as_str()), (42, "fix"));
 }
 
+#[test]
+fn every_field_of_the_template_reaches_the_task() {
+    let template = json!({
+        "type": "codex", "promptTemplate": "p", "nameTemplate": "n", "metadata": { "labels": { "a": "b" } },
+        "credentials": { "type": "none" }, "providerRef": { "name": "p" },
+        "provider": { "name": "anthropic" }, "model": "m", "effort": "high", "image": "i",
+        "workspaceRef": { "name": "w" }, "workspace": { "repo": "https://github.com/o/r" },
+        "agentConfigRef": { "name": "c" }, "agentConfigRefs": [{ "name": "d" }], "dependsOn": ["t"],
+        "branch": "b", "upstreamRepo": "u/r", "timeout": "1m", "startTimeout": "2m",
+        "retry": { "limit": 2 }, "limits": { "turns": 3 }, "ttlSecondsAfterFinished": 4,
+        "podOverrides": { "serviceAccountName": "s" },
+    });
+    let definitions = axon_api::crd::all();
+    let kind = definitions
+        .iter()
+        .find(|definition| definition.spec.names.kind == "TaskSpawner");
+    let kind = serde_json::to_value(kind.expect("the kind")).expect("JSON");
+    let spec = &kind["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let fields = &spec["properties"]["taskTemplate"]["properties"];
+    let fields: Vec<&String> = fields.as_object().expect("fields").keys().collect();
+    let task = drafted(&of(template.clone()), &item("t"));
+    assert_eq!(name(&task), "n");
+    let spec = serde_json::to_value(&task.spec).expect("JSON");
+    for field in fields {
+        assert!(!template[field].is_null(), "{field} is not tried");
+        match field.as_str() {
+            "promptTemplate" => assert_eq!(spec["prompt"], "p"),
+            "nameTemplate" | "metadata" => {}
+            _ => assert_eq!(spec[field], template[field], "{field}"),
+        }
+    }
+}
+
 fn script() -> TaskSpawner {
     of(json!({ "type": "shell", "promptTemplate": "printf '%s' \"$AXON_ITEM_TITLE\"" }))
 }
