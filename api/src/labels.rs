@@ -68,3 +68,5 @@ pub const SPAWNER_MEMORY: &str = "axon.io/spawner-memory";
 /// On Secrets with a webhook delivery that is not yet a Task, as a label: `true`. By it they are
 /// watched.
 pub const DELIVERY: &str = "axon.io/delivery";
+/// On Secrets with a webhook delivery: what it is and which TaskSpawners want it, as JSON.
+pub const DELIVERED: &str = "axon.io/delivered";

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use axon_operator::config::WebhookConfig;
 use axon_plan::Settings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -63,7 +65,41 @@ pub(crate) struct RunOptions {
     pub(crate) metrics_address: SocketAddr,
 
     #[command(flatten)]
+    pub(crate) webhook: WebhookOptions,
+
+    #[command(flatten)]
     pub(crate) log: LogOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookOptions {
+    /// Where webhooks arrive, on every replica: /webhook/github and /webhook/SOURCE; none means
+    /// nowhere
+    #[arg(
+        long,
+        env = "AXON_WEBHOOK_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8082",
+        value_parser = webhook_address
+    )]
+    webhook_address: WebhookAddress,
+
+    /// Folder with the keys that webhooks are signed with: a file github, and one for each other
+    /// source, with a key a line [default: only TaskSpawners have keys]
+    #[arg(long, env = "AXON_WEBHOOK_SECRETS", value_name = "FOLDER")]
+    webhook_secrets: Option<PathBuf>,
+
+    /// URL under which GitHub reaches /webhook/github, by which its hooks are known when they are
+    /// asked for what they sent in vain [default: every URL that ends with /webhook/github]
+    #[arg(long, env = "AXON_WEBHOOK_URL", value_name = "URL", value_parser = http_url)]
+    webhook_url: Option<String>,
+}
+
+/// Where webhooks arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WebhookAddress {
+    Nowhere,
+    At(SocketAddr),
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +191,25 @@ enum PullPolicy {
     Never,
 }
 
+impl WebhookOptions {
+    /// Where webhooks arrive; `None` means nowhere.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self.webhook_address {
+            WebhookAddress::Nowhere => None,
+            WebhookAddress::At(address) => Some(address),
+        }
+    }
+
+    /// What the controllers are told.
+    pub(crate) fn config(&self) -> WebhookConfig {
+        WebhookConfig {
+            is_served: self.address().is_some(),
+            secrets: self.webhook_secrets.clone(),
+            url: self.webhook_url.clone(),
+        }
+    }
+}
+
 impl RunOptions {
     /// What plans depend on: this version's images, but for those that were named.
     /// `own_namespace` finds the operator's own.
@@ -208,6 +263,16 @@ fn duration(text: &str) -> Result<String, String> {
         Some(_) => Ok(text.to_owned()),
         None => Err("must be a duration such as 30m or 1h30m".to_owned()),
     }
+}
+
+fn webhook_address(text: &str) -> Result<WebhookAddress, String> {
+    if text == "none" {
+        return Ok(WebhookAddress::Nowhere);
+    }
+    let address = text.parse();
+    address
+        .map(WebhookAddress::At)
+        .map_err(|_| "must be an address such as 0.0.0.0:8082, or none".to_owned())
 }
 
 fn http_url(text: &str) -> Result<String, String> {
@@ -291,6 +356,23 @@ mod tests {
             ["--github-api-url", "ghe.example.com"],
         ] {
             assert!(run(&arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn webhooks_arrive_at_their_address_unless_it_is_none() {
+        let options = |arguments: &[&str]| run(arguments).map(|options| options.webhook);
+        let default = options(&[]).expect("options");
+        assert_eq!(default.address(), "0.0.0.0:8082".parse().ok());
+        assert!(default.config().is_served);
+        let none = options(&["--webhook-address", "none"]).expect("options");
+        assert_eq!(none.address(), None);
+        assert_eq!(none.config(), WebhookConfig::default());
+        for arguments in [
+            ["--webhook-address", "here"],
+            ["--webhook-url", "axon.example.com"],
+        ] {
+            assert!(options(&arguments).is_err(), "{arguments:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the operator is told.
 
+use std::path::PathBuf;
+
 use axon_plan::Settings;
 
 /// What the operator is told.
@@ -15,6 +17,20 @@ pub struct Config {
     pub instance: String,
     /// Base URL of GitHub's API for all repositories; `None` means that of each one's server.
     pub github_api_url: Option<String>,
+    /// How webhooks arrive.
+    pub webhook: WebhookConfig,
+}
+
+/// How webhooks arrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Whether there is a webhook address.
+    pub is_served: bool,
+    /// Folder with a file of keys for each source; `None` means that only spawners have keys.
+    pub secrets: Option<PathBuf>,
+    /// URL under which GitHub reaches the address, by which its hooks are known; `None` means every
+    /// URL that ends with /webhook/github.
+    pub url: Option<String>,
 }
 
 impl Default for Config {
@@ -25,6 +41,7 @@ impl Default for Config {
             concurrency: 32,
             instance: "axon-operator".to_owned(),
             github_api_url: None,
+            webhook: WebhookConfig::default(),
         }
     }
 }

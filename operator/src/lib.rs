@@ -25,6 +25,7 @@ pub mod sweep;
 #[cfg(test)]
 mod testing;
 pub mod watch;
+pub mod webhook;
 pub mod work;
 pub mod world;
 

@@ -29,6 +29,10 @@ pub struct Metrics {
     pub leader: Gauge,
     /// Requests that write, by verb and kind.
     pub api_writes: Family<WriteLabels, Counter>,
+    /// Requests to the webhook address, by source and answer.
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    /// Deliveries that are kept and not yet Tasks, as the leader sees them.
+    pub deliveries_pending: Gauge,
 }
 
 /// How many Tasks there are in each phase.
@@ -69,6 +73,15 @@ pub struct WriteLabels {
     pub verb: &'static str,
     /// Kind of the object, in lower case.
     pub kind: &'static str,
+}
+
+/// Labels of `axon_deliveries_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// `github`, `webhook` for all others, or `none` for a path without one.
+    pub source: &'static str,
+    /// HTTP status of the answer.
+    pub code: u16,
 }
 
 impl EncodeLabelValue for PhaseLabel {
@@ -114,6 +127,8 @@ impl Default for Metrics {
             queue_depth: Gauge::default(),
             leader: Gauge::default(),
             api_writes: Family::default(),
+            deliveries: Family::default(),
+            deliveries_pending: Gauge::default(),
         }
     }
 }
@@ -151,6 +166,16 @@ impl Metrics {
             "Requests that write, by verb and kind",
             self.api_writes.clone(),
         );
+        registry.register(
+            "deliveries",
+            "Requests to the webhook address, by source and answer",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "deliveries_pending",
+            "Deliveries that are kept and not yet Tasks",
+            self.deliveries_pending.clone(),
+        );
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry)?;
         Ok(text)
@@ -176,6 +201,11 @@ mod tests {
             kind: "job",
         };
         metrics.api_writes.get_or_create(&labels).inc();
+        let labels = DeliveryLabels {
+            source: "github",
+            code: 202,
+        };
+        metrics.deliveries.get_or_create(&labels).inc();
         let page = metrics.encode().expect("a page");
         for line in [
             "axon_tasks{phase=\"Running\"} 1",
@@ -187,6 +217,8 @@ mod tests {
             "axon_queue_depth 0",
             "axon_leader 0",
             "axon_api_writes_total{verb=\"create\",kind=\"job\"} 1",
+            "axon_deliveries_total{source=\"github\",code=\"202\"} 1",
+            "axon_deliveries_pending 0",
         ] {
             assert!(page.lines().any(|other| other == line), "no `{line}` in\n{page}");
         }

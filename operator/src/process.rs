@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axon_operator::lease::Election;
 use axon_operator::metrics::Metrics;
+use axon_operator::webhook::{Server, ServerOptions};
 use axon_operator::{Config, controllers, crds, server};
 use axum::Router;
 use kube::Client;
@@ -75,9 +76,13 @@ async fn operate(options: RunOptions) -> anyhow::Result<()> {
     )
     .await?;
     let shutdown = Shutdown::on_signals()?;
-    let work = lead(options, metrics, ready, shutdown);
+    let client = client().await?;
+    // Every replica takes deliveries, whether it leads or not.
+    let webhooks = webhooks(&options, client.clone(), metrics.clone()).await?;
+    let work = lead(options, client, metrics, ready, shutdown);
     tokio::select! {
         ended = work => ended,
+        ended = webhooks => Err(ended),
         ended = health => Err(ended),
         ended = page => Err(ended),
     }
@@ -86,6 +91,7 @@ async fn operate(options: RunOptions) -> anyhow::Result<()> {
 /// Does the work, as soon as this replica is the one to do it.
 async fn lead(
     options: RunOptions,
+    client: Client,
     metrics: Metrics,
     ready: watch::Sender<bool>,
     shutdown: Shutdown,
@@ -97,9 +103,9 @@ async fn lead(
         concurrency: options.concurrency,
         instance: identity.clone(),
         github_api_url: options.github_api_url.clone(),
+        webhook: options.webhook.config(),
     };
     let namespace = config.settings.lease_namespace.clone();
-    let client = client().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, "started");
     tokio::select! {
         () = crds::wait_until_served(&client) => {}
@@ -157,6 +163,33 @@ async fn serve(
             Ok(Ok(())) => anyhow::anyhow!("the {what} server has ended"),
             Ok(Err(error)) => anyhow::Error::new(error).context(format!("failed to serve {what}")),
             Err(error) => anyhow::Error::new(error).context(format!("failed to serve {what}")),
+        }
+    })
+}
+
+/// Takes deliveries, if there is an address for them; the future ends only when that is no longer
+/// possible.
+async fn webhooks(
+    options: &RunOptions,
+    client: Client,
+    metrics: Metrics,
+) -> anyhow::Result<impl Future<Output = anyhow::Error> + use<>> {
+    let server = match options.webhook.address() {
+        Some(address) => Some(
+            Server::bind(ServerOptions {
+                address,
+                secrets: options.webhook.config().secrets,
+                namespace: options.settings(own_namespace).lease_namespace,
+                watch_namespace: options.watch_namespace.clone(),
+            })
+            .await?,
+        ),
+        None => None,
+    };
+    Ok(async move {
+        match server {
+            Some(server) => server.run(client, metrics).await,
+            None => std::future::pending().await,
         }
     })
 }

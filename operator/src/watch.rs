@@ -90,6 +90,11 @@ impl<'a> Watches<'a> {
 }
 
 impl Listed {
+    /// Whether a complete listing of every kind was taken in.
+    pub fn is_complete(&self) -> bool {
+        *self.receiver.borrow() >= self.wanted
+    }
+
     /// Waits until a complete listing of every kind was taken in.
     pub async fn wait(&mut self) -> anyhow::Result<()> {
         let wanted = self.wanted;

@@ -128,6 +128,7 @@ impl Cluster {
             .args(["run", "--log-format=text"])
             // Nobody asks for these here, and free ports keep clear of what else runs.
             .args(["--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"])
+            .arg("--webhook-address=127.0.0.1:0")
             .args(arguments.split_whitespace())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
