@@ -103,23 +103,35 @@ impl Look<'_> {
         if let Some(forge) = forge.filter(|_| self.is_comment()) {
             findings.own_login = forge.own_login(self.spawner).await?;
         }
-        while self.filters == Filters::Look {
-            match events::candidate(self.spec, self.workspace, &self.event, &findings.known()) {
-                Examined::Match(_) => break,
-                Examined::NoMatch(why) => return Ok(Fetched::NoLonger(why)),
-                Examined::Unknown(why) => return Err(unknown(why)),
-                Examined::Ask(need) => {
-                    let forge = forge.ok_or_else(nobody_to_ask)?;
-                    let told = self.ask(forge, &need).await?;
-                    findings.note(told);
-                }
-            }
+        if self.filters == Filters::Look
+            && let Some(why) = self.refusal(forge, &mut findings).await?
+        {
+            return Ok(Fetched::NoLonger(why));
         }
         if let (Some(forge), Some(need), None) = (forge, events::wanted(&self.event), &findings.pull) {
             let told = self.ask(forge, &need).await?;
             findings.note(told);
         }
         Ok(Fetched::Item(Box::new(self.item_with(&findings))))
+    }
+
+    /// Why the filters do not want it, after all that they need was asked.
+    async fn refusal(
+        &self,
+        forge: Option<&dyn Forge>,
+        findings: &mut Findings,
+    ) -> Result<Option<String>, Trouble> {
+        loop {
+            match events::candidate(self.spec, self.workspace, &self.event, &findings.known()) {
+                Examined::Match(_) => return Ok(None),
+                Examined::NoMatch(why) => return Ok(Some(why)),
+                Examined::Unknown(why) => return Err(unknown(why)),
+                Examined::Ask(need) => {
+                    let forge = forge.ok_or_else(nobody_to_ask)?;
+                    findings.note(self.ask(forge, &need).await?);
+                }
+            }
+        }
     }
 
     async fn ask(&self, forge: &dyn Forge, need: &Need) -> Result<Told, Trouble> {
@@ -261,7 +273,6 @@ mod tests {
             filters: Filters::Look,
         };
         let fetched = look.item(Some(&fake)).await;
-        drop(look);
         (fetched, fake.asked.into_inner().expect("no panic"))
     }
 

@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(spent.uid, "one-uid");
         assert!(pending.spent().is_empty());
         pending.settle("one", "b-uid");
-        assert_eq!(pending.spent(), [spent.clone()]);
+        assert_eq!(pending.spent(), std::slice::from_ref(&spent));
         pending.gone(&spent);
         assert_eq!(pending.count(), 0);
     }

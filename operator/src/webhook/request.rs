@@ -151,9 +151,10 @@ impl Desk {
         if !signers.is_anybody() {
             return Err(unsigned(source, &signers));
         }
-        let github = match source {
-            GITHUB => Some(GitHubHeaders::read(headers, event)?),
-            _ => None,
+        let github = if source == GITHUB {
+            Some(GitHubHeaders::read(headers, event)?)
+        } else {
+            None
         };
         if github.as_ref().is_some_and(|github| github.event == PING) {
             return Ok(Answer::new(StatusCode::OK, "pong"));
@@ -167,24 +168,21 @@ impl Desk {
                 listener,
             })
             .collect();
-        let chosen = match &github {
-            Some(github) => choose::github(
-                &granted,
-                &Event {
-                    event: &github.event,
-                    id: &github.delivery,
-                    received: now,
-                    payload: &payload,
-                },
-            ),
-            None => {
-                let request = Request {
-                    body: &payload,
-                    received: now,
-                };
-                let unreadable = |why| Answer::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-                choose::generic(&granted, &request).map_err(unreadable)?
-            }
+        let chosen = if let Some(github) = &github {
+            let event = Event {
+                event: &github.event,
+                id: &github.delivery,
+                received: now,
+                payload: &payload,
+            };
+            choose::github(&granted, &event)
+        } else {
+            let request = Request {
+                body: &payload,
+                received: now,
+            };
+            let unreadable = |why| Answer::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+            choose::generic(&granted, &request).map_err(unreadable)?
         };
         if chosen.is_empty() {
             return Ok(Answer::new(StatusCode::OK, "no spawner wants it"));
