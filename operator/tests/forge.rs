@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axon_operator::forge::{Ask, Fetched, Heard, Hub, Wanted, What};
+use axon_api::sources::Fetched;
+use axon_operator::forge::{Ask, Heard, Hub, Wanted, What};
 use axon_operator::github_app::GitHub;
 use axon_operator::key::Key;
 use axon_operator::metrics::Metrics;
