@@ -18,13 +18,26 @@ use crate::{complete, invocation, output, verbs};
     version,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key."
+    after_help = after_help()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// Where to begin, and what this build has.
+fn after_help() -> String {
+    let agents: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
+    let sources: Vec<&str> = axon_api::sources::SOURCES.iter().map(|source| source.name).collect();
+    let mut help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key.\n".to_owned();
+    for (what, names) in [("Agent types", agents), ("Sources of spawners", sources)] {
+        if !names.is_empty() {
+            help.push_str(&format!("\n{what}: {}", names.join(", ")));
+        }
+    }
+    help
 }
 
 /// The flags that every verb has.
@@ -135,6 +148,8 @@ enum Verb {
     Cancel(verbs::cancel::CancelArgs),
     Suspend(verbs::suspend::SuspendArgs),
     Resume(verbs::suspend::ResumeArgs),
+    #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
+    Spawner(Box<verbs::spawner::SpawnerArgs>),
     Delete(verbs::delete::DeleteArgs),
     Convert(verbs::convert::ConvertArgs),
     Init(verbs::init::InitArgs),
@@ -225,6 +240,8 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::Cancel(args) => verbs::cancel::cancel(&context(global)?, &args),
         Verb::Suspend(args) => verbs::suspend::suspend(&context(global)?, &args),
         Verb::Resume(args) => verbs::suspend::resume(&context(global)?, &args),
+        #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
+        Verb::Spawner(args) => verbs::spawner::spawner(&context(global)?, &args),
         Verb::Delete(args) => verbs::delete::delete(&context(global)?, &args),
         Verb::Convert(args) => verbs::convert::convert(&args),
         Verb::Init(args) => verbs::init::init(&global, &args),
@@ -355,7 +372,7 @@ mod tests {
         let shown = |verb: &&clap::Command| !verb.is_hide_set() && verb.get_name() != "convert";
         for verb in command().get_subcommands().filter(shown) {
             check(verb);
-            if verb.get_name() == "create" {
+            if ["create", "spawner"].contains(&verb.get_name()) {
                 verb.get_subcommands().for_each(check);
             }
         }

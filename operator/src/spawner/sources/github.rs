@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axon_api::TaskSpawner;
 use axon_api::sources::poll_interval;
+use axon_api::{TaskSpawner, WorkspaceSpec};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::template;
 
@@ -18,7 +18,7 @@ impl Sources {
             self.leave(asker.key);
             return Heard::default();
         };
-        let ask = match ask(asker, &workspace.repo) {
+        let ask = match ask(asker.spawner, workspace) {
             Ok(ask) => ask,
             Err(wrong) => {
                 self.leave(asker.key);
@@ -40,8 +40,11 @@ impl Sources {
 }
 
 /// What the spawner asks of the repository of its workspace, or of the one that its source names.
-fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
-    let spec = &asker.spawner.spec;
+///
+/// # Errors
+/// When its source is none of GitHub, or is asked at an interval that is none, as a fragment.
+pub fn ask(spawner: &TaskSpawner, workspace: &WorkspaceSpec) -> Result<Ask, String> {
+    let spec = &spawner.spec;
     let (what, named, own_interval) = match (&spec.when.github_issues, &spec.when.github_pull_requests) {
         (Some(issues), _) => (What::Issues(issues.clone()), &issues.repo, &issues.poll_interval),
         (None, Some(pulls)) => (
@@ -53,17 +56,14 @@ fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
     };
     let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
     let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
-    let workspace_spec = asker
-        .workspace
-        .and_then(|workspace| workspace.secret_ref.as_ref());
     Ok(Ask {
         repository: named
             .as_deref()
-            .map_or_else(|| workspace.to_owned(), |named| beside(workspace, named)),
-        secret: workspace_spec.map(|secret| secret.name.clone()),
+            .map_or_else(|| workspace.repo.clone(), |named| beside(&workspace.repo, named)),
+        secret: workspace.secret_ref.as_ref().map(|secret| secret.name.clone()),
         what,
         interval: interval.max(Duration::from_secs(5)),
-        wanted: wanted(asker.spawner),
+        wanted: wanted(spawner),
     })
 }
 
