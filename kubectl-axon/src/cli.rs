@@ -30,7 +30,10 @@ pub(crate) struct Cli {
 /// Where to begin, and what this build has.
 fn after_help() -> String {
     let agents: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
-    let sources: Vec<&str> = axon_api::sources::SOURCES.iter().map(|source| source.name).collect();
+    let sources: Vec<&str> = axon_api::sources::SOURCES
+        .iter()
+        .map(|source| source.name)
+        .collect();
     let mut help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key.\n".to_owned();
     for (what, names) in [("Agent types", agents), ("Sources of spawners", sources)] {
         if !names.is_empty() {

@@ -62,7 +62,10 @@ const SOURCES: &[(&str, &[&str])] = &[
         "githubWebhook",
         &["events", "repository", "excludeAuthors", "filters", "reporting"],
     ),
-    ("webhook", &["source", "fieldMapping", "filters", "excludeFilters"]),
+    (
+        "webhook",
+        &["source", "fieldMapping", "filters", "excludeFilters"],
+    ),
 ];
 
 /// A source that only Kelos has, and what to do instead.
@@ -82,8 +85,9 @@ const LOST: &[(&str, &str)] = &[
 ];
 
 /// A field of the payload as Go's types spell it.
-static GO_SPELLING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\.Payload((?:\.[A-Za-z0-9_]+)*\.[A-Z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)").ok());
+static GO_SPELLING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\.Payload((?:\.[A-Za-z0-9_]+)*\.[A-Z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)").ok()
+});
 /// What Kelos fetches for templates.
 static CONTEXT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\.Context\b").ok());
 
@@ -194,7 +198,9 @@ fn task_template(mut template: Fields, notes: &mut Notes) -> Target {
 
 /// Tells of what a template uses that is spelled otherwise here, or is not there.
 fn check_template(path: &str, text: &str, notes: &mut Notes) {
-    let uses = GO_SPELLING.iter().flat_map(|spelling| spelling.captures_iter(text));
+    let uses = GO_SPELLING
+        .iter()
+        .flat_map(|spelling| spelling.captures_iter(text));
     for found in uses {
         let fields = found.get(1).map_or("", |fields| fields.as_str());
         notes.hand_work(
@@ -206,7 +212,10 @@ fn check_template(path: &str, text: &str, notes: &mut Notes) {
         );
     }
     if CONTEXT.iter().any(|context| context.is_match(text)) {
-        notes.hand_work(path, "the template uses .Context, which is not there: take it out");
+        notes.hand_work(
+            path,
+            "the template uses .Context, which is not there: take it out",
+        );
     }
     if let Err(error) = axon_plan::template::parse(text) {
         notes.hand_work(path, format!("the template cannot be read: {error}"));

@@ -179,7 +179,11 @@ fn what_a_template_of_a_spawner_cannot_have_is_told() {
             &[][..],
             &["spec.taskTemplate.promptTemplate"][..],
         ),
-        ("{promptTemplate: '{{.Payload.issue.title}}', type: codex}", &[], &[]),
+        (
+            "{promptTemplate: '{{.Payload.issue.title}}', type: codex}",
+            &[],
+            &[],
+        ),
         (
             "{promptTemplate: 'a', metadata: {labels: {who: '{{.Payload.Sender.Login}}'}}, type: codex}",
             &[],
@@ -197,7 +201,10 @@ fn what_a_template_of_a_spawner_cannot_have_is_told() {
         ),
         (
             "{promptTemplate: a, workerPoolRef: {name: p}, podFailurePolicy: {rules: []}}",
-            &["spec.taskTemplate.podFailurePolicy", "spec.taskTemplate.workerPoolRef"],
+            &[
+                "spec.taskTemplate.podFailurePolicy",
+                "spec.taskTemplate.workerPoolRef",
+            ],
             &[],
         ),
     ] {
@@ -210,8 +217,14 @@ fn what_a_template_of_a_spawner_cannot_have_is_told() {
 #[test]
 fn what_events_need_on_their_way_is_to_be_done() {
     for (when, path) in [
-        ("{githubWebhook: {events: [issues], repository: o/r}}", "spec.when.githubWebhook.events"),
-        ("{webhook: {source: s, fieldMapping: {id: $.id}}}", "spec.when.webhook.source"),
+        (
+            "{githubWebhook: {events: [issues], repository: o/r}}",
+            "spec.when.githubWebhook.events",
+        ),
+        (
+            "{webhook: {source: s, fieldMapping: {id: $.id}}}",
+            "spec.when.webhook.source",
+        ),
     ] {
         let yaml = spawner(when, "{promptTemplate: p, type: codex}");
         assert_eq!(paths(&yaml, Weight::ToDo), [path]);

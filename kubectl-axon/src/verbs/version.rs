@@ -33,7 +33,10 @@ pub(crate) struct VersionArgs {
 
 pub(crate) fn version(global: Global, args: &VersionArgs) -> Result<Exit> {
     let agents: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
-    let sources: Vec<&str> = axon_api::sources::SOURCES.iter().map(|source| source.name).collect();
+    let sources: Vec<&str> = axon_api::sources::SOURCES
+        .iter()
+        .map(|source| source.name)
+        .collect();
     let mut answer = json!({
         "clientVersion": env!("CARGO_PKG_VERSION"),
         "agentTypes": agents,

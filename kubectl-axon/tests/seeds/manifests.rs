@@ -58,7 +58,10 @@ async fn prove(
     }
     if let Some(by_hand) = &class.by_hand {
         // What nobody was told of must not be put in.
-        assert!(said.contains("to do: "), "convert has nothing to do by hand: {said}");
+        assert!(
+            said.contains("to do: "),
+            "convert has nothing to do by hand: {said}"
+        );
         objects.iter_mut().for_each(|object| overlay(object, by_hand));
     }
     create(client, namespace, &objects).await?;

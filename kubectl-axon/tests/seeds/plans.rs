@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 
 use axon_api::{
-    AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, labels, names,
-    repository,
+    AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, labels, names, repository,
 };
 use axon_plan::pipeline::{self, PipelineObserved};
 use axon_plan::{

@@ -17,10 +17,7 @@ pub(super) enum Event<'a> {
         received: Timestamp,
     },
     #[cfg(feature = "webhook")]
-    Request {
-        payload: &'a Value,
-        received: Timestamp,
-    },
+    Request { payload: &'a Value, received: Timestamp },
 }
 
 /// What an event was found to be.
@@ -90,7 +87,9 @@ fn github(
     let of_event = delivery.payload.pointer("/repository/full_name");
     let of_event = of_event.and_then(Value::as_str).unwrap_or_default();
     let workspace = match repository {
-        Some(url) => parse(url).map(|found| format!("{}/{}", found.owner, found.name)).ok(),
+        Some(url) => parse(url)
+            .map(|found| format!("{}/{}", found.owner, found.name))
+            .ok(),
         None if spec.repository.is_none() && !of_event.is_empty() => {
             notes.push(format!(
                 "the Workspace is not known: it is taken to be of `{of_event}`, as the event is"
@@ -207,5 +206,10 @@ fn nameless(
     spec: &axon_api::sources::webhook::GenericWebhook,
     found: Found,
 ) -> (String, String, String, Found) {
-    (format!("/webhook/{}", spec.source), String::new(), String::new(), found)
+    (
+        format!("/webhook/{}", spec.source),
+        String::new(),
+        String::new(),
+        found,
+    )
 }

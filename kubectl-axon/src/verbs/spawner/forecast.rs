@@ -47,7 +47,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// What would become of an item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) key: String,
     pub(super) title: String,
@@ -210,8 +210,8 @@ fn why_not_now(spawner: &TaskSpawner, plan: &SpawnerPlan) -> (Verdict, String) {
         Allow => {}
     }
     let mut conditions = plan.status.conditions.iter();
-    let is_spent = conditions
-        .any(|condition| condition.type_ == "MaxTotalTasksReached" && condition.status == "True");
+    let is_spent =
+        conditions.any(|condition| condition.type_ == "MaxTotalTasksReached" && condition.status == "True");
     if is_spent {
         let most = spec.max_total_tasks.unwrap_or_default();
         return (Verdict::Waits, format!("maxTotalTasks is reached: {most}"));

@@ -168,7 +168,10 @@ impl Scene<'_> {
         let mut own_login = None;
         if has_policy {
             let repository = self.client.repository(self.endpoint.clone(), access.clone());
-            own_login = repository.login().await.map_err(|failure| wrong(&failure.message))?;
+            own_login = repository
+                .login()
+                .await
+                .map_err(|failure| wrong(&failure.message))?;
         }
         Ok(Asker {
             access,

@@ -230,7 +230,9 @@ mod tests {
             let objects: Vec<Value> = objects.into_iter().cloned().collect();
             match (only_spawner(&objects, name), expected) {
                 (Ok(spawner), Ok(expected)) => assert_eq!(spawner.name_any(), expected),
-                (Err(failure), Err(expected)) => assert!(failure.message().ends_with(expected), "{failure:?}"),
+                (Err(failure), Err(expected)) => {
+                    assert!(failure.message().ends_with(expected), "{failure:?}")
+                }
                 (found, expected) => panic!("{found:?} is not {expected:?}"),
             }
         }

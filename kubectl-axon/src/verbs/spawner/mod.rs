@@ -7,12 +7,12 @@ mod seen;
 
 #[cfg(feature = "cron")]
 mod cron;
+#[cfg(any(feature = "github", feature = "webhook"))]
+mod event;
 #[cfg(feature = "github")]
 mod github;
 #[cfg(any(feature = "github", feature = "cron"))]
 mod preview;
-#[cfg(any(feature = "github", feature = "webhook"))]
-mod event;
 #[cfg(any(feature = "github", feature = "webhook"))]
 mod test;
 #[cfg(any(feature = "github", feature = "cron"))]
@@ -87,8 +87,7 @@ fn source(spawner: &TaskSpawner) -> Result<&'static str> {
             when.feature().unwrap_or_default()
         )));
     }
-    axon_api::sources::check(when)
-        .map_err(|why| would_make_none(spawner, &format!("spec.when.{why}")))?;
+    axon_api::sources::check(when).map_err(|why| would_make_none(spawner, &format!("spec.when.{why}")))?;
     Ok(source)
 }
 
@@ -99,7 +98,7 @@ fn would_make_none(spawner: &TaskSpawner, why: &str) -> Failure {
         "spawner `{}` would make no tasks: {why}",
         spawner.name_any()
     ));
-    hints
-        .iter()
-        .fold(failure, |failure, hint| failure.hint(hint.trim_start_matches("hint: ")))
+    hints.iter().fold(failure, |failure, hint| {
+        failure.hint(hint.trim_start_matches("hint: "))
+    })
 }

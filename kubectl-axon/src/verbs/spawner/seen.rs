@@ -34,7 +34,10 @@ impl Seen {
         let there: BTreeSet<String> = self.tasks.iter().map(|task| names::place(&task.uid)).collect();
         let entries = self.memory.shards.iter().flat_map(|shard| shard.entries.values());
         let remembered = entries.map(|entry| names::place(&entry.task_uid));
-        let places = spawner.status.iter().flat_map(|status| status.places.iter().cloned());
+        let places = spawner
+            .status
+            .iter()
+            .flat_map(|status| status.places.iter().cloned());
         let all = remembered.chain(places);
         all.filter(|place| !there.contains(place)).collect()
     }
@@ -61,7 +64,10 @@ async fn memory(cluster: &Cluster, spawner: &TaskSpawner) -> Result<Memory> {
             Vec::new()
         }
         Err(error) => {
-            return Err(Failure::api(&format!("list the memory of spawner `{name}`"), &error));
+            return Err(Failure::api(
+                &format!("list the memory of spawner `{name}`"),
+                &error,
+            ));
         }
     };
     Ok(Memory::read(|shard| {
@@ -78,9 +84,12 @@ async fn tasks(cluster: &Cluster, spawner: &TaskSpawner) -> Result<Vec<SpawnedTa
     let found = objects::list(&api, parameters, &format!("list the tasks of spawner `{name}`")).await?;
     let is_ours = |task: &Task| {
         let mut owners = task.owner_references().iter();
-        owners.any(|owner| owner.controller == Some(true) && Some(&owner.uid) == spawner.metadata.uid.as_ref())
+        owners
+            .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == spawner.metadata.uid.as_ref())
     };
-    let typed = found.into_iter().filter_map(|object| object.try_parse::<Task>().ok());
+    let typed = found
+        .into_iter()
+        .filter_map(|object| object.try_parse::<Task>().ok());
     Ok(typed
         .filter(is_ours)
         .map(|task| SpawnedTask {

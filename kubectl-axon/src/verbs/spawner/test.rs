@@ -35,7 +35,11 @@ pub(super) struct TestArgs {
 
     /// What GitHub has in X-GitHub-Delivery: the same one is the same event
     #[cfg(feature = "github")]
-    #[arg(long, value_name = "ID", default_value = "00000000-0000-0000-0000-000000000000")]
+    #[arg(
+        long,
+        value_name = "ID",
+        default_value = "00000000-0000-0000-0000-000000000000"
+    )]
     delivery: String,
 
     /// Print json or yaml, with the task as it would be created

@@ -198,11 +198,7 @@ async fn follow(
 
 /// The Task that a request becomes.
 async fn made(cluster: &Cluster, spawner: &TaskSpawner, request: &str) -> Result<Task> {
-    let selector = format!(
-        "{}={}",
-        labels::SPAWNER,
-        names::label_value(&spawner.name_any())
-    );
+    let selector = format!("{}={}", labels::SPAWNER, names::label_value(&spawner.name_any()));
     let of_request = |task: &Task| is_of(task, spawner, request);
     let tasks = watch::objects(
         cluster.api::<Task>(),
