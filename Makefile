@@ -1,8 +1,9 @@
 # Few targets; each is one command that can be typed as well.
-.PHONY: help build demo test e2e lint deny crds bench
+.PHONY: help build demo test e2e lint deny crds bench install-manifest \
+  release release-tag release-programs release-assets release-images release-images-join
 
 help: ## say what there is
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 build: ## the release binaries: kubectl-axon, and operator and runner linked statically
 	cargo build --release --locked -p kubectl-axon --bins
 	cargo rustc --release --locked -p axon-operator --bin axon-operator -- -C target-feature=+crt-static
@@ -20,5 +21,24 @@ deny: ## licences, advisories and sources (needs cargo-deny and the advisory dat
 	cargo deny --locked check
 crds: ## the CustomResourceDefinitions
 	@cargo run --quiet --locked -p axon-operator --bin axon-operator -- crd
+install-manifest: ## what the chart is made from and install.yaml, the chart with its defaults (needs Go for Helm)
+	charts/axon/generate
 bench: ## start-up and latency of the release build
 	e2e/bench
+release: release-programs ## all files of a release into target/dist/assets, for PLATFORMS (docs/releasing.md)
+	$(MAKE) release-assets
+PLATFORMS ?= linux-amd64 linux-arm64
+release-tag: ## whether the git tag TAG is this version
+	e2e/release/tag $(TAG)
+release-programs: ## the programs of a release, for PLATFORMS
+	e2e/release/programs $(PLATFORMS)
+release-assets: ## archives, krew's manifest, chart, install manifests, SBOMs and checksums, from those programs
+	e2e/release/archives
+	e2e/release/krew
+	e2e/release/manifests
+	e2e/release/sbom
+	e2e/release/checksums
+release-images: ## the images of ARCHITECTURE (amd64, arm64), pushed to IMAGE_REGISTRY (needs Docker)
+	e2e/release/images build $(ARCHITECTURE)
+release-images-join: ## one image of those of both architectures
+	e2e/release/images join amd64 arm64

@@ -33,5 +33,11 @@ pub const SSH: &str = "/axon/ssh";
 pub const SSH_KEY: &str = "ssh-privatekey";
 /// Key of the Secret with the known hosts, and so the name of the file.
 pub const SSH_KNOWN_HOSTS: &str = "known_hosts";
+/// Holds the certificates that are trusted instead of the image's, when the operator names any.
+pub const CA: &str = "/axon/ca";
+/// The certificates in PEM.
+pub const CA_FILE: &str = "/axon/ca/ca.crt";
+/// The name of that file.
+pub const CA_KEY: &str = "ca.crt";
 /// Each other Secret that the runner reads is a directory of its own below this one: `0`, `1`, ...
 pub const SECRETS: &str = "/axon/secrets";

@@ -1,6 +1,7 @@
 //! Scenarios for both planes, and the real parts that they run against: a git server, the agent
 //! CLIs, a scripted provider, servers of the Model Context Protocol.
 
+pub mod chart;
 pub mod clis;
 pub mod git;
 pub mod github;

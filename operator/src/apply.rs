@@ -23,6 +23,7 @@ use crate::key::Key;
 use crate::metrics::{Metrics, WriteLabels};
 use crate::notices::Notices;
 use crate::queue::{Queue, Urgency};
+use crate::scope::SecretScope;
 use crate::world::{Loose, SharedWorld, Wake};
 
 /// What steps are done with.
@@ -42,6 +43,8 @@ pub struct Applier {
     pub github: GitHub,
     /// Where the Leases are that keep branches.
     pub leases: LeaseHome,
+    /// The Secrets of users that may be read.
+    pub secrets: Arc<SecretScope>,
 }
 
 /// Where the Leases are that keep branches. Cheap to clone.
@@ -368,6 +371,7 @@ impl Applier {
             metrics: Metrics::default(),
             github: GitHub::default(),
             leases: LeaseHome::new("axon-system"),
+            secrets: Arc::default(),
         }
     }
 }

@@ -1,12 +1,18 @@
 //! The command line.
 
+mod pods;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axon_operator::config::WebhookConfig;
+use axon_operator::scope::SecretScope;
 use axon_plan::Settings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::pods::PodOptions;
 
 /// Runs coding agents as Kubernetes Jobs: the controllers.
 #[derive(Debug, Parser)]
@@ -28,6 +34,8 @@ pub(crate) enum Command {
     },
     /// Print the agent types that this build has
     Features,
+    /// Run a script as a Task on the cluster, and say whether it has succeeded
+    Selftest(SelftestOptions),
     /// Print the version
     Version,
 }
@@ -37,9 +45,32 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     images: ImageOptions,
 
-    /// The only namespace to look at [default: all]
-    #[arg(long, env = "AXON_WATCH_NAMESPACE", value_name = "NAMESPACE")]
-    pub(crate) watch_namespace: Option<String>,
+    #[command(flatten)]
+    pods: PodOptions,
+
+    /// The only namespaces to look at, separated by commas; can be given many times [default: all]
+    #[arg(
+        long = "watch-namespace",
+        env = "AXON_WATCH_NAMESPACE",
+        value_name = "NAMESPACE",
+        value_delimiter = ',',
+        value_parser = namespace
+    )]
+    pub(crate) watch_namespaces: Vec<String>,
+
+    /// The Secrets that may be read: all, none, or a list of NAMESPACE/NAME and NAMESPACE/* (all of a
+    /// namespace) separated by commas
+    #[arg(long, env = "AXON_SECRETS", value_name = "SECRETS", default_value = "all")]
+    pub(crate) secrets: SecretScope,
+
+    /// Features without which not to start, as `axon-operator features` names them, separated by commas
+    #[arg(
+        long,
+        env = "AXON_EXPECT_FEATURES",
+        value_name = "FEATURE",
+        value_delimiter = ','
+    )]
+    pub(crate) expect_features: Vec<String>,
 
     /// Tasks that are worked on at once
     #[arg(long, env = "AXON_CONCURRENCY", default_value_t = 32, value_parser = at_least_one)]
@@ -100,6 +131,17 @@ pub(crate) struct WebhookOptions {
 enum WebhookAddress {
     Nowhere,
     At(SocketAddr),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SelftestOptions {
+    /// The namespace of the Task
+    #[arg(long, short = 'n', value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) namespace: String,
+
+    /// How long the Task may take
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = time)]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -238,8 +280,22 @@ impl RunOptions {
             }
             .to_owned()
         });
+        self.pods.put_into(&mut settings);
         settings
     }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    // An empty one would be all of them, which nobody who names some wants.
+    if text.is_empty() || text.contains('/') {
+        return Err("must be the name of a namespace".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = axon_api::units::parse_go_duration(text);
+    time.ok_or_else(|| "must be a duration such as 30s or 3m".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -327,6 +383,17 @@ mod tests {
         assert_eq!(settings.agent_images["codex"], "a/b:1");
         assert_eq!(settings.agent_images["gemini"], default.agent_images["gemini"]);
         assert_eq!(settings.image_pull_policy.as_deref(), Some("Never"));
+    }
+
+    #[test]
+    fn namespaces_are_given_many_times_or_with_commas() {
+        let watched = |arguments: &[&str]| run(arguments).map(|options| options.watch_namespaces);
+        assert_eq!(watched(&[]).expect("options"), [""; 0]);
+        let arguments = ["--watch-namespace=a,b", "--watch-namespace=c"];
+        assert_eq!(watched(&arguments).expect("options"), ["a", "b", "c"]);
+        assert!(watched(&["--watch-namespace="]).is_err());
+        assert!(run(&["--secrets=a"]).is_err());
+        assert_eq!(run(&[]).expect("options").secrets, SecretScope::All);
     }
 
     #[test]

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use axon_plan::Settings;
 
+use crate::scope::SecretScope;
+
 /// What the operator is told.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What plans depend on, such as images and the namespace of Leases.
     pub settings: Settings,
-    /// The only namespace to look at; `None` means all.
-    pub watch_namespace: Option<String>,
+    /// The only namespaces to look at; none named means all.
+    pub watch_namespaces: Vec<String>,
+    /// The Secrets that may be read in them.
+    pub secrets: SecretScope,
     /// Tasks that are worked on at once; at least 1.
     pub concurrency: usize,
     /// Who wrote an event, such as the name of the operator's pod.
@@ -37,7 +41,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
-            watch_namespace: None,
+            watch_namespaces: Vec::new(),
+            secrets: SecretScope::default(),
             concurrency: 32,
             instance: "axon-operator".to_owned(),
             github_api_url: None,

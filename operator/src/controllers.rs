@@ -28,6 +28,7 @@ use crate::notices::notices;
 use crate::pipeline;
 use crate::queue::{Next, Queue, Urgency};
 use crate::round::{Ended, round};
+use crate::scope::Place;
 use crate::watch::{self as watches, Watches};
 use crate::world::{LeanJob, LeanPod, Loose, SharedWorld, Wake, World};
 use crate::{providers, spawner, sweep};
@@ -87,9 +88,10 @@ pub async fn run_observed(
         metrics,
         github: GitHub::new(config.github_api_url.clone()),
         leases: LeaseHome::new(&config.settings.lease_namespace),
+        secrets: Arc::new(config.secrets.clone()),
     });
     long_running.spawn(providers::keep(Arc::clone(&applier)));
-    let only = config.watch_namespace.clone();
+    let only = config.watch_namespaces.clone();
     long_running.spawn(sweep::keep(Arc::clone(&applier), only));
     let config = Arc::new(config);
     long_running.spawn(spawner::keep(
@@ -124,7 +126,7 @@ pub async fn run_observed(
 fn watch_world(watches: &mut Watches<'_>, config: &Config, world: &Arc<SharedWorld>, queue: &Arc<Queue>) {
     let mut start = WorldWatches {
         watches,
-        namespace: config.watch_namespace.as_deref(),
+        places: Place::namespaces(&config.watch_namespaces),
         world,
         queue,
     };
@@ -136,17 +138,19 @@ fn watch_world(watches: &mut Watches<'_>, config: &Config, world: &Arc<SharedWor
     start.kind::<Loose<AgentProvider>>("agentproviders", watches::all(), World::on_object);
     start.kind::<Loose<TaskSpawner>>("taskspawners", watches::all(), World::on_object);
     start.kind::<Loose<Task>>("tasks", watches::all(), World::on_task);
-    start.kind::<PartialObjectMeta<Secret>>("secrets", watches::all(), World::on_secret);
     start.kind::<LeanJob>("jobs", ours(), World::on_job);
     start.kind::<LeanPod>("pods", ours(), World::on_pod);
-    start.namespace = Some(&config.settings.lease_namespace);
+    start.places = vec![Place::namespace(&config.settings.lease_namespace)];
     let of_branches = watches::labelled(labels::BRANCH_LEASE, "true");
     start.kind::<Lease>("leases", of_branches, World::on_lease);
+    // Their metadata only: values are asked for when they are used.
+    start.places = config.secrets.places(&config.watch_namespaces);
+    start.kind::<PartialObjectMeta<Secret>>("secrets", watches::all(), World::on_secret);
 }
 
 struct WorldWatches<'a, 'b> {
     watches: &'a mut Watches<'b>,
-    namespace: Option<&'a str>,
+    places: Vec<Place>,
     world: &'a Arc<SharedWorld>,
     queue: &'a Arc<Queue>,
 }
@@ -168,7 +172,7 @@ impl WorldWatches<'_, '_> {
     {
         let world = Arc::clone(self.world);
         let queue = Arc::clone(self.queue);
-        self.watches.start(kind, self.namespace, config, move |event| {
+        self.watches.start(kind, &self.places, config, move |event| {
             let wakes = take_in(&mut world.lock(), event);
             for (key, urgency) in wakes {
                 queue.wake(&key, urgency);

@@ -1,11 +1,17 @@
 //! The operator's own kinds, on the server.
 
+mod published;
+mod version;
+
 use std::time::Duration;
 
 use axon_api::{GROUP, VERSION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::Client;
 use serde::Serialize;
+
+pub use published::warn_of_older_definitions;
+pub use version::require_new_enough;
 
 /// How long to wait between two looks.
 const RETRY: Duration = Duration::from_secs(2);
@@ -41,7 +47,7 @@ pub async fn wait_until_served(client: &Client) {
         if told.as_ref() != Some(&missing) {
             tracing::warn!(
                 missing,
-                "the server does not serve all kinds of {GROUP}/{VERSION}; waits for them\nhint: kubectl apply -f <(axon-operator crd)"
+                "the server does not serve all kinds of {GROUP}/{VERSION}; waits for them\nhint: install the chart with crds.enabled=true, or: axon-operator crd | kubectl apply -f -"
             );
             told = Some(missing);
         }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod controllers;
 pub mod crds;
 pub mod failure;
+pub mod features;
 #[cfg(feature = "github")]
 pub mod forge;
 pub mod github_app;
@@ -22,6 +23,7 @@ pub mod providers;
 pub mod queue;
 mod read;
 pub mod round;
+pub mod scope;
 pub mod server;
 pub mod spawner;
 pub mod sweep;

@@ -2,11 +2,11 @@
 
 mod cli;
 mod process;
+mod selftest;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use axon_api::agents;
 use clap::Parser as _;
 
 use crate::cli::{Arguments, Command};
@@ -32,10 +32,8 @@ fn act(command: Command) -> anyhow::Result<()> {
             }
             print(&documents)
         }
-        Command::Features => {
-            let names: Vec<_> = agents::AGENTS.iter().map(|agent| agent.name()).collect();
-            print(&(names.join("\n") + "\n"))
-        }
+        Command::Features => print(&(axon_operator::features::all().join("\n") + "\n")),
+        Command::Selftest(options) => print(&selftest::run(&options)?),
         Command::Version => print(concat!(env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

@@ -11,11 +11,10 @@ use axon_plan::{
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
-use crate::apply::Obstacle;
+use crate::apply::{Applier, Obstacle};
 use crate::key::Key;
-use crate::queue::Queue;
 use crate::read::{ReadError, Reader, Sought};
 use crate::world::{SharedWorld, World};
 
@@ -88,12 +87,11 @@ impl Seen {
 /// Gathers what bears on the Task at `key`, from the world and, where that is not enough, from the
 /// server. `None` when there is no such Task.
 pub async fn observe(
-    client: &Client,
-    world: &SharedWorld,
-    queue: &Queue,
+    applier: &Applier,
     settings: &Settings,
     key: &Key,
 ) -> Result<Option<Seen>, ObserveError> {
+    let world = &applier.world;
     let Some(gathered) = world.lock().gather(key) else {
         return Ok(None);
     };
@@ -119,10 +117,11 @@ pub async fn observe(
         return Ok(Some(seen));
     }
     let reader = Reader {
-        client,
+        client: &applier.client,
         world,
-        queue,
+        queue: &applier.queue,
         key,
+        secrets: &applier.secrets,
     };
     seen.admission = world.lock().admission(key, &seen.task);
     look_again_for_recorded(&reader, &mut seen).await?;

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use axon_operator::lease::Election;
 use axon_operator::metrics::Metrics;
 use axon_operator::webhook::{Server, ServerOptions};
-use axon_operator::{Config, controllers, crds, server};
+use axon_operator::{Config, controllers, crds, features, server};
 use axum::Router;
 use kube::Client;
 use tokio::net::TcpListener;
@@ -36,9 +36,8 @@ const MOST_THREADS: usize = 4;
 /// Runs the controllers until the process is told to end.
 pub(crate) fn run(options: RunOptions) -> anyhow::Result<()> {
     start_log(&options.log)?;
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    features::require(&options.expect_features)?;
+    install_tls()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(MOST_THREADS))
@@ -49,6 +48,13 @@ pub(crate) fn run(options: RunOptions) -> anyhow::Result<()> {
     // What still waits, such as a connection that is being closed, must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
+}
+
+/// Makes ring what all TLS of this process is done with.
+pub(crate) fn install_tls() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))
 }
 
 fn start_log(options: &LogOptions) -> anyhow::Result<()> {
@@ -99,7 +105,8 @@ async fn lead(
     let identity = identity();
     let config = Config {
         settings: options.settings(own_namespace),
-        watch_namespace: options.watch_namespace.clone(),
+        watch_namespaces: options.watch_namespaces.clone(),
+        secrets: options.secrets.clone(),
         concurrency: options.concurrency,
         instance: identity.clone(),
         github_api_url: options.github_api_url.clone(),
@@ -107,10 +114,12 @@ async fn lead(
     };
     let namespace = config.settings.lease_namespace.clone();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, "started");
+    crds::require_new_enough(&client).await?;
     tokio::select! {
         () = crds::wait_until_served(&client) => {}
         () = shutdown.begun() => return Ok(()),
     }
+    tokio::spawn(crds::warn_of_older_definitions(client.clone()));
     if options.lease.no_leader_election {
         metrics.leader.set(1);
         return controllers::run_observed(client, config, metrics, ready, shutdown.begun()).await;
@@ -133,7 +142,8 @@ async fn lead(
     result
 }
 
-async fn client() -> anyhow::Result<Client> {
+/// A client of the cluster that KUBECONFIG names, or that this pod is in.
+pub(crate) async fn client() -> anyhow::Result<Client> {
     let mut config = kube::Config::infer()
         .await
         .context("failed to find a cluster\nhint: set KUBECONFIG, or run in a pod")?;
@@ -180,7 +190,7 @@ async fn webhooks(
                 address,
                 secrets: options.webhook.config().secrets,
                 namespace: options.settings(own_namespace).lease_namespace,
-                watch_namespace: options.watch_namespace.clone(),
+                watch_namespaces: options.watch_namespaces.clone(),
             })
             .await?,
         ),

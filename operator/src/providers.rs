@@ -73,6 +73,7 @@ async fn attempt(applier: &Applier, key: &Key) -> Result<Applied, ProviderError>
         world: &applier.world,
         queue: &applier.queue,
         key,
+        secrets: &applier.secrets,
     };
     let secret = match &provider.spec.auth_token_secret_ref {
         Some(reference) => reader.secret(&reference.name).await?,
@@ -255,6 +256,23 @@ mod tests {
         let broken = failure(500, "InternalError", "etcdserver: request timed out");
         let (client, _) = server(vec![broken]);
         assert_eq!(round(&applier(client), &key()).await, Next::Retry(AFTER_FAILURE));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_may_not_be_read_is_not_asked_for_and_it_is_said() {
+        let (client, asked) = server(vec![written(false, &condition("False"))]);
+        let mut applier = applier(client);
+        applier.secrets = Arc::new("default/other".parse().expect("a list"));
+        assert_eq!(round(&applier, &key()).await, Next::Wait(None));
+        let asked = asked.lock().expect("no panic");
+        assert_eq!(asked[0].method, Method::PATCH, "nothing is read");
+        let message = &asked[0].body["status"]["conditions"][0]["message"];
+        assert!(
+            message
+                .to_string()
+                .contains("add `default/token` to its --secrets"),
+            "{message}"
+        );
     }
 
     #[tokio::test]

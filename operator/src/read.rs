@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use crate::failure::Answer;
 use crate::key::Key;
 use crate::queue::Queue;
+use crate::scope::SecretScope;
 use crate::world::{DEFAULTS, Known, Loose, Object, SharedWorld, Wake};
 
 /// What became of looking for an object that may be named.
@@ -61,6 +62,8 @@ pub(crate) struct Reader<'a> {
     /// Of Tasks.
     pub(crate) queue: &'a Queue,
     pub(crate) key: &'a Key,
+    /// The Secrets that may be read.
+    pub(crate) secrets: &'a SecretScope,
 }
 
 impl Reader<'_> {
@@ -110,6 +113,9 @@ impl Reader<'_> {
 
     /// The keys of a Secret that have a value. The values are dropped here.
     pub(crate) async fn secret(&self, name: &str) -> Result<Sought<Arc<SecretKeys>>, ReadError> {
+        if !self.secrets.has(&self.key.namespace, name) {
+            return Ok(Sought::Invalid(not_listed(&self.key.namespace, name)));
+        }
         let key = self.key.sibling(name);
         if let Some(keys) = self.world.lock().secret_keys(&key) {
             return Ok(Sought::Present(keys));
@@ -149,6 +155,13 @@ impl Reader<'_> {
             source: source.into(),
         })
     }
+}
+
+/// What to do about a Secret that is not asked for.
+fn not_listed(namespace: &str, name: &str) -> String {
+    format!(
+        "the operator may not read it; add `{namespace}/{name}` to its --secrets, in the chart to rbac.secrets"
+    )
 }
 
 fn sought<K>(known: Known<K>) -> Option<Sought<K>> {

@@ -76,7 +76,7 @@ async fn look_and_act(
     key: &Key,
     obstacle: Option<&Obstacle>,
 ) -> Result<Option<(Applied, Plan)>, RoundError> {
-    let observed = observe(&applier.client, &applier.world, &applier.queue, settings, key).await?;
+    let observed = observe(applier, settings, key).await?;
     let Some(seen) = observed else {
         return Ok(None);
     };

@@ -20,20 +20,20 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// told.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
-/// Looks into every Lease whose holder is not known. `watched` is the only namespace whose Tasks are
-/// known; `None` means that all are.
-pub async fn keep(applier: Arc<Applier>, watched: Option<String>) -> anyhow::Error {
+/// Looks into every Lease whose holder is not known. `watched` are the only namespaces whose Tasks
+/// are known; none means that all are.
+pub async fn keep(applier: Arc<Applier>, watched: Vec<String>) -> anyhow::Error {
     let queue = applier.world.lock().errands().leases;
     work(queue, |key| {
         let applier = Arc::clone(&applier);
         let watched = watched.clone();
-        async move { round(&applier, watched.as_deref(), &key.name).await }
+        async move { round(&applier, &watched, &key.name).await }
     })
     .await
 }
 
 /// Does one round for the Lease `name`.
-pub async fn round(applier: &Applier, watched: Option<&str>, name: &str) -> Next {
+pub async fn round(applier: &Applier, watched: &[String], name: &str) -> Next {
     let Some(lease) = applier.world.lock().stray_lease(name) else {
         return Next::Wait(None);
     };
@@ -51,10 +51,11 @@ pub async fn round(applier: &Applier, watched: Option<&str>, name: &str) -> Next
     }
 }
 
-async fn sweep(applier: &Applier, watched: Option<&str>, lease: &LeaseSeen) -> Result<Next, Answer> {
+async fn sweep(applier: &Applier, watched: &[String], lease: &LeaseSeen) -> Result<Next, Answer> {
     let holder = lease.holder.split_once('/');
     // Another operator may look after the namespaces that this one does not.
-    if watched.is_some_and(|watched| holder.is_none_or(|(namespace, _)| namespace != watched)) {
+    let is_watched = |namespace| watched.iter().any(|watched| watched == namespace);
+    if !watched.is_empty() && !holder.is_some_and(|(namespace, _)| is_watched(namespace)) {
         return Ok(Next::Wait(None));
     }
     // The watches run apart: the Task may be there and only not be known yet.
@@ -139,7 +140,7 @@ mod tests {
         for first in [gone(), task("another-uid")] {
             let (client, asked) = server(vec![first, gone()]);
             let applier = applier(client);
-            assert_eq!(round(&applier, None, NAME).await, Next::Wait(None));
+            assert_eq!(round(&applier, &[], NAME).await, Next::Wait(None));
             assert!(applier.world.lock().stray_lease(NAME).is_none());
             let asked = asked.lock().expect("no panic");
             assert_eq!(asked[1].method, Method::DELETE);
@@ -151,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn the_lease_of_a_task_that_is_only_not_known_yet_stays() {
         let (client, asked) = server(vec![task("a-uid")]);
-        let next = round(&applier(client), Some("default"), NAME).await;
+        let next = round(&applier(client), &["default".to_owned()], NAME).await;
         assert_eq!(next, Next::Wait(Some(LOOK_AGAIN)));
         assert_eq!(asked.lock().expect("no panic").len(), 1);
     }
@@ -159,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn the_lease_of_a_namespace_that_another_operator_looks_after_stays() {
         let (client, asked) = server(Vec::new());
-        let next = round(&applier(client), Some("elsewhere"), NAME).await;
+        let next = round(&applier(client), &["elsewhere".to_owned()], NAME).await;
         assert_eq!(next, Next::Wait(None));
         assert!(asked.lock().expect("no panic").is_empty());
     }
@@ -169,7 +170,7 @@ mod tests {
         let taken = failure(409, "Conflict", "the resourceVersion does not match");
         let (client, _) = server(vec![gone(), taken]);
         let applier = applier(client);
-        assert!(matches!(round(&applier, None, NAME).await, Next::Retry(_)));
+        assert!(matches!(round(&applier, &[], NAME).await, Next::Retry(_)));
         assert!(applier.world.lock().stray_lease(NAME).is_some());
     }
 }

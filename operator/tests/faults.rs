@@ -30,6 +30,7 @@ fn applier(client: Client) -> Applier {
         metrics: Metrics::default(),
         github: GitHub::default(),
         leases: LeaseHome::new("axon-system"),
+        secrets: Arc::default(),
     }
 }
 

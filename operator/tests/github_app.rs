@@ -206,6 +206,15 @@ async fn make_token(
     github_answer: (u16, Value),
     answers: Vec<(u16, Value)>,
 ) -> (Result<Applied, ApplyError>, Vec<Sent>) {
+    make_token_with("all", github_answer, answers).await
+}
+
+/// The same of an operator that may read the listed Secrets of users.
+async fn make_token_with(
+    listed: &str,
+    github_answer: (u16, Value),
+    answers: Vec<(u16, Value)>,
+) -> (Result<Applied, ApplyError>, Vec<Sent>) {
     let (url, _) = github(github_answer.0, github_answer.1).await;
     let app = Secret {
         metadata: ObjectMeta::default(),
@@ -223,6 +232,7 @@ async fn make_token(
         metrics: Metrics::default(),
         github: GitHub::default(),
         leases: LeaseHome::default(),
+        secrets: Arc::new(listed.parse().expect("a list")),
     };
     let mut task = Task::new("fix", TaskSpec::default());
     task.metadata.namespace = Some("default".to_owned());
@@ -251,6 +261,18 @@ fn token_secret(task_uid: &str) -> (u16, Value) {
 
 fn exists() -> (u16, Value) {
     failure(409, "AlreadyExists", "secrets \"fix-token\" already exists")
+}
+
+#[tokio::test]
+async fn a_token_cannot_be_made_anew_where_the_operator_may_not_read_what_it_has_made() {
+    let (applied, sent) = make_token_with("default/app", (201, made()), vec![exists()]).await;
+    match applied.expect("no failure") {
+        Applied::Refused(Obstacle::Token(why)) => {
+            assert!(why.contains("`default/*` in --secrets"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(sent.len(), 1, "it is not read");
 }
 
 #[tokio::test]

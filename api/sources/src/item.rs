@@ -9,8 +9,9 @@ pub struct Candidate {
     /// Names the item among those of its spawner, for ever: `issue-42`, `pull-7`,
     /// `tick-20260207-0900`, `delivery-1f3a…`. Of `[-._a-zA-Z0-9]`, at most 100 characters.
     pub key: String,
-    /// What templates have as `.ID`, and the default name of a Task ends with: `42`,
-    /// `20260207-0900`.
+    /// What the default name of a Task ends with, another for each key: `42`, `20260207-0900`,
+    /// `issue-comment-0f1e2d3c4b5a`. Templates have it as `.ID`, except that events have there the number
+    /// of their issue or pull request, or the ID that the sender gave them.
     pub id: String,
     /// Why it matches.
     pub cause: Cause,
@@ -25,8 +26,9 @@ pub struct Candidate {
 pub enum Cause {
     /// It passes the filters. Due once, and again after it was seen not to pass them.
     Match,
-    /// It passes the filters, and this comment (by its ID, which grows) asks for work. Due for each
-    /// newer one.
+    /// It passes the filters, and this comment asks for work: by its ID, or for pull requests by a
+    /// number that follows from its time ([`crate::comment_policy::Said::order`]). Either grows. Due
+    /// for each newer one.
     Command { comment: u64 },
     /// It passes the filters, and this review (by its ID) is the newest that counts. Due for each
     /// newer one.

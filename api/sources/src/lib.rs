@@ -1,6 +1,9 @@
 //! The sources of TaskSpawners: what they are told ([`When`] and the specs in it), which items match
 //! (pure filters), and what an item is for a template ([`WorkItem`]).
 //!
+//! To add a source: its file with spec and filters, its field in [`When`], a line in [`SOURCES`] and
+//! [`NAMES`], what a schema cannot say of it in `check.rs`, and a cargo feature.
+//!
 //! Pure but for what is behind a `*-client` feature: nothing else here asks a forge or reads a clock.
 
 #![expect(unreachable_pub, reason = "the code that kube's derive makes")]

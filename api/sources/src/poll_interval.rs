@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// What a source is asked at when nothing says otherwise.
-pub const DEFAULT: Duration = Duration::from_secs(300);
+pub const DEFAULT: Duration = Duration::from_mins(5);
 /// No source is asked more often.
 pub const LEAST: Duration = Duration::from_secs(5);
 /// No source is asked less often than once in a leap year.
-const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+const MOST: Duration = Duration::from_hours(366 * 24);
 
 /// Reads a `pollInterval`: a Go duration of `h`, `m`, `s` and `ms`, or whole seconds.
 ///

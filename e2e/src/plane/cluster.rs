@@ -1,6 +1,8 @@
-//! A real cluster, with the operator as a process of this machine.
+//! A real cluster, with the operator as a process of this machine, which has the rights that the chart
+//! gives to it and no more.
 
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,12 +10,17 @@ use anyhow::{Context as _, ensure};
 use kube::ResourceExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::{Host, kubectl, program};
+use crate::chart;
 use crate::world::PATIENCE;
+
+/// The service account that the chart makes.
+const ACCOUNT: &str = "axon-controller-manager";
 
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -47,6 +54,7 @@ impl Cluster {
         };
         cluster.apply_definitions().await?;
         cluster.make_namespace().await?;
+        cluster.give_rights().await?;
         cluster.recover().await?;
         Ok(cluster)
     }
@@ -86,17 +94,9 @@ impl Cluster {
             .await
             .context("failed to start axon-operator")?;
         ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let mut apply = Command::new(kubectl()?);
-        self.connect(&mut apply);
-        let mut apply = apply
-            .args(["apply", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()?;
-        if let Some(mut stdin) = apply.stdin.take() {
-            stdin.write_all(&out.stdout).await?;
-        }
-        ensure!(apply.wait().await?.success(), "failed to apply the definitions");
+        self.kubectl_with(&["apply", "-f", "-"], &out.stdout)
+            .await
+            .context("failed to apply the definitions")?;
         let mut established = Command::new(kubectl()?);
         self.connect(&mut established);
         let status = established
@@ -107,6 +107,65 @@ impl Cluster {
             .await?;
         ensure!(status.success(), "the definitions were not established");
         Ok(())
+    }
+
+    /// What the chart installs but for a running operator, and a kubeconfig with the token of its service
+    /// account.
+    async fn give_rights(&self) -> anyhow::Result<()> {
+        let values = [
+            "--set=crds.enabled=false,admission.enabled=false,replicas=0",
+            "--skip-tests",
+        ];
+        let objects = chart::template(&values).await?;
+        self.kubectl_with(
+            &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+            objects.as_bytes(),
+        )
+        .await
+        .context("failed to install the chart without an operator")?;
+        let token = self
+            .kubectl_with(
+                &[
+                    "create",
+                    "token",
+                    ACCOUNT,
+                    "--namespace=axon-system",
+                    "--duration=12h",
+                ],
+                &[],
+            )
+            .await?;
+        let whole = self
+            .kubectl_with(&["config", "view", "--raw", "--minify", "--output=json"], &[])
+            .await?;
+        let mut kubeconfig: Value = serde_json::from_str(&whole)?;
+        kubeconfig["users"][0]["user"] = json!({ "token": token.trim() });
+        let path = self.operators_kubeconfig();
+        std::fs::write(&path, serde_json::to_vec(&kubeconfig)?)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(())
+    }
+
+    fn operators_kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("operator.kubeconfig")
+    }
+
+    /// Runs kubectl, which is to succeed, and answers with what it printed.
+    async fn kubectl_with(&self, arguments: &[&str], input: &[u8]) -> anyhow::Result<String> {
+        let mut command = Command::new(kubectl()?);
+        self.connect(&mut command);
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input).await?;
+        }
+        let out = child.wait_with_output().await?;
+        ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        Ok(String::from_utf8(out.stdout)?)
     }
 
     pub(super) async fn crash(&self) -> anyhow::Result<()> {
@@ -122,7 +181,9 @@ impl Cluster {
             .append(true)
             .open(self.log())?;
         let mut command = Command::new(program("axon-operator")?);
-        self.connect(&mut command);
+        command
+            .env("HOME", self.folder.path())
+            .env("KUBECONFIG", self.operators_kubeconfig());
         let arguments = std::env::var("AXON_E2E_OPERATOR_ARGS").unwrap_or_default();
         let child = command
             .args(["run", "--log-format=text"])

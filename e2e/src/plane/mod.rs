@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use cluster::Cluster;
 use embedded::Embedded;
-pub use programs::{kubectl, program};
+pub use programs::{built, helm, kubectl, program};
 
 /// A control plane that serves Axon's kinds and runs Tasks.
 pub struct Plane {

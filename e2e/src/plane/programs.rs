@@ -25,23 +25,33 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// kubectl of the version that the scenarios were written for, else the one on `PATH`.
 pub fn kubectl() -> anyhow::Result<PathBuf> {
+    built("kubectl")
+}
+
+/// Helm, likewise.
+pub fn helm() -> anyhow::Result<PathBuf> {
+    built("helm")
+}
+
+/// A program that `e2e/cluster/build` builds: the one in its cache, else the one on `PATH`.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     let version = CLUSTER_SETTINGS
         .lines()
         .find_map(|line| line.strip_prefix("K8S_VERSION="))
         .context("no version of Kubernetes in e2e/cluster/lib.sh")?;
     if let Some(cache) = cache()
-        && let path = cache.join(version).join("bin/kubectl")
+        && let path = cache.join(version).join("bin").join(name)
         && path.exists()
     {
         return Ok(path);
     }
     let search = std::env::var_os("PATH").unwrap_or_default();
     match std::env::split_paths(&search)
-        .map(|folder| folder.join("kubectl"))
+        .map(|folder| folder.join(name))
         .find(|path| path.is_file())
     {
         Some(path) => Ok(path),
-        None => bail!("failed to find kubectl\nhint: e2e/cluster/build kubectl"),
+        None => bail!("failed to find {name}\nhint: e2e/cluster/build {name}"),
     }
 }
 

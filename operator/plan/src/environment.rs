@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 use crate::description::Packed;
 use crate::repository::{Key, KeyKind};
 use crate::requirements::Requirements;
+use crate::settings::Settings;
+use crate::surroundings;
 use crate::volumes;
 
 /// Variables between operator and runner, which a user's own of the same name would confuse even
@@ -43,7 +45,13 @@ pub(crate) struct Environment {
 }
 
 /// The variables of one container.
-pub(crate) fn of(task: &Task, role: Role, requirements: &Requirements<'_>, packed: &Packed) -> Environment {
+pub(crate) fn of(
+    task: &Task,
+    role: Role,
+    requirements: &Requirements<'_>,
+    packed: &Packed,
+    settings: &Settings,
+) -> Environment {
     let mut env = Vec::new();
     if role == Role::Prepare || !requirements.image.is_users() {
         env.push(plain("HOME", paths::HOME));
@@ -71,7 +79,9 @@ pub(crate) fn of(task: &Task, role: Role, requirements: &Requirements<'_>, packe
             env.push(variable.clone());
         }
     }
-    add_users(env, users(task, role, requirements))
+    let mut given = surroundings::variables(settings);
+    given.retain(|given| env.iter().all(|set| set.name != given.name));
+    add_users(env, users(task, role, requirements, &given))
 }
 
 /// What an agent or its image may read about the Task, also under the names of Kelos.
@@ -126,10 +136,15 @@ fn open_repository(env: &mut Vec<EnvVar>, requirements: &Requirements<'_>, key: 
     }
 }
 
-/// The users' variables for one container, the weakest first: those of the namespace's defaults, of
-/// the provider, and of the Task. Only the last of one name is kept. What comes later may refer to
+/// The users' variables for one container, the weakest first: those that the operator was `given` for
+/// all Tasks, those of the namespace's defaults, of the provider, and of the Task. Only the last of one name is kept. What comes later may refer to
 /// what came before, as Kubernetes has it.
-fn users<'r>(task: &'r Task, role: Role, requirements: &'r Requirements<'_>) -> Vec<&'r EnvVar> {
+fn users<'r>(
+    task: &'r Task,
+    role: Role,
+    requirements: &'r Requirements<'_>,
+    given: &'r [EnvVar],
+) -> Vec<&'r EnvVar> {
     let of_provider: &[EnvVar] = match role {
         Role::Agent => &requirements.endpoint.environment,
         // The provider is the agent's.
@@ -137,7 +152,7 @@ fn users<'r>(task: &'r Task, role: Role, requirements: &'r Requirements<'_>) -> 
     };
     let overrides = task.spec.pod_overrides.as_ref();
     let of_task = overrides.map(|overrides| overrides.env.as_slice());
-    let all = requirements.default_env.iter().chain(of_provider);
+    let all = given.iter().chain(requirements.default_env).chain(of_provider);
     let mut kept: Vec<&EnvVar> = Vec::new();
     for variable in all.chain(of_task.unwrap_or_default()) {
         kept.retain(|other| other.name != variable.name);

@@ -65,7 +65,7 @@ pub(crate) fn build(
         }
         Packed::Inline(_) => {}
     }
-    let agents = environment::of(task, Role::Agent, requirements, &packed);
+    let agents = environment::of(task, Role::Agent, requirements, &packed, settings);
     let notice = (attempt == 1 && !agents.ignored.is_empty()).then(|| ignored(&agents.ignored));
     let job = Job {
         metadata: ObjectMeta {

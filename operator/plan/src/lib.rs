@@ -39,6 +39,7 @@ mod results;
 mod retry;
 mod start;
 mod storage;
+mod surroundings;
 mod token;
 mod volumes;
 
@@ -46,7 +47,12 @@ pub use observed::{
     Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys,
 };
 pub use plan::{Notice, NoticeKind, Plan, Step};
-pub use settings::Settings;
+pub use settings::{CaBundle, Settings};
+
+/// Whether Axon keeps the name of a variable for itself.
+pub fn is_reserved_variable(name: &str) -> bool {
+    environment::is_reserved(name)
+}
 
 /// Decides what to do next for the observed Task.
 pub fn plan(observed: &Observed<'_>) -> Plan {

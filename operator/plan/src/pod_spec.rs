@@ -11,6 +11,7 @@ use crate::description::Packed;
 use crate::environment::{self, Role};
 use crate::requirements::Requirements;
 use crate::settings::Settings;
+use crate::surroundings;
 use crate::volumes::{self, Home};
 
 /// The container in which the agent runs.
@@ -58,10 +59,12 @@ pub(crate) fn build(
     }
     init_containers.extend(overrides.extra_init_containers.iter().map(extra));
     init_containers.extend(overrides.extra_containers.iter().map(sidecar));
+    let mut volumes = volumes::volumes(job, requirements, packed, overrides);
+    volumes.extend(surroundings::volume(settings));
     PodSpec {
         init_containers: Some(init_containers),
         containers: vec![agent(requirements, packed, env, settings, overrides)],
-        volumes: Some(volumes::volumes(job, requirements, packed, overrides)),
+        volumes: Some(volumes),
         restart_policy: Some("Never".to_owned()),
         scheduling_gates: Some(vec![PodSchedulingGate {
             name: labels::START_GATE.to_owned(),
@@ -92,19 +95,16 @@ fn runner(settings: &Settings) -> Container {
 }
 
 fn prepare(task: &Task, requirements: &Requirements<'_>, packed: &Packed, settings: &Settings) -> Container {
-    let environment = environment::of(task, Role::Prepare, requirements, packed);
+    let mut mounts = volumes::mounts(requirements, packed, Role::Prepare, Home::Mounted);
+    mounts.extend(surroundings::mount(settings));
+    let environment = environment::of(task, Role::Prepare, requirements, packed, settings);
     Container {
         name: PREPARE.to_owned(),
         image: Some(settings.git_image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         command: Some(command(&[paths::RUNNER, "prepare"])),
         env: Some(environment.variables),
-        volume_mounts: Some(volumes::mounts(
-            requirements,
-            packed,
-            Role::Prepare,
-            Home::Mounted,
-        )),
+        volume_mounts: Some(mounts),
         security_context: Some(restricted(Some(FileSystem::ReadOnly))),
         ..Container::default()
     }
@@ -124,6 +124,7 @@ fn agent(
         (Home::Mounted, FileSystem::ReadOnly)
     };
     let mut mounts = volumes::mounts(requirements, packed, Role::Agent, home);
+    mounts.extend(surroundings::mount(settings));
     mounts.extend(overrides.volume_mounts.iter().cloned());
     Container {
         name: AGENT.to_owned(),

@@ -89,7 +89,7 @@ pub(crate) fn check<'a>(observed: &'a Observed<'_>) -> Result<Requirements<'a>, 
     let endpoint = provider::resolve(observed, defaults, agent, &mut inherited)?;
     let configuration = agent_config::merge(observed)?;
     let default_env = default_env(observed, defaults, &endpoint, &mut inherited);
-    let resources = resources(observed, defaults, &mut inherited);
+    let resources = resources(observed, defaults, agent_type, &mut inherited);
     Ok(Requirements {
         agent_type,
         prompt,
@@ -207,15 +207,23 @@ fn limits(observed: &Observed<'_>) -> Result<RunLimits, Blocked> {
 fn resources<'a>(
     observed: &Observed<'a>,
     defaults: Option<&'a TaskDefaults>,
+    agent_type: &str,
     inherited: &mut Inherited,
 ) -> Option<&'a ResourceRequirements> {
     let overrides = observed.task.spec.pod_overrides.as_ref();
     if let Some(own) = overrides.and_then(|overrides| overrides.resources.as_ref()) {
         return Some(own);
     }
-    let resources = defaults?.spec.resources.as_ref()?;
+    let of_defaults = defaults.and_then(|defaults| defaults.spec.resources.as_ref());
+    let (resources, origin) = match of_defaults {
+        Some(resources) => (resources, Origin::Defaults),
+        None => (
+            observed.settings.agent_resources.get(agent_type)?,
+            Origin::Operator,
+        ),
+    };
     let spelled = serde_json::to_string(resources).unwrap_or_default();
-    inherited.record("podOverrides.resources", spelled, Origin::Defaults);
+    inherited.record("podOverrides.resources", spelled, origin);
     Some(resources)
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
 /// What the operator was told by its flags.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The operator's own image, from which the runner is copied.
     pub runner_image: String,
@@ -20,6 +22,22 @@ pub struct Settings {
     /// Timeout of a Task for which neither it nor the namespace's TaskDefaults has one, as a Go
     /// duration.
     pub default_timeout: Option<String>,
+    /// Variables of the clones and agents of all Tasks, by name, such as those of a proxy. Whoever
+    /// else sets one of the name wins.
+    pub pod_env: BTreeMap<String, String>,
+    /// The certificates that clones and agents trust instead of their images'.
+    pub pod_ca: Option<CaBundle>,
+    /// Resources of the agent's container by agent type, where neither Task nor TaskDefaults has any.
+    pub agent_resources: BTreeMap<String, ResourceRequirements>,
+}
+
+/// Certificates in a `ConfigMap` that is in every namespace with Tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaBundle {
+    /// Name of the `ConfigMap`.
+    pub config_map: String,
+    /// Its key with the certificates in PEM.
+    pub key: String,
 }
 
 impl Default for Settings {
@@ -40,6 +58,9 @@ impl Default for Settings {
             lease_namespace: "axon-system".to_owned(),
             default_type: Some(axon_api::kinds::task::DEFAULT_TYPE.to_owned()),
             default_timeout: None,
+            pod_env: BTreeMap::new(),
+            pod_ca: None,
+            agent_resources: BTreeMap::new(),
         }
     }
 }

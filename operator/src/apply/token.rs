@@ -49,6 +49,9 @@ impl Applier {
         self.count("create", "secret");
         let written = match secrets.create(&post(), &secret).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                if !self.secrets.has_all_of(&task.namespace().unwrap_or_default()) {
+                    return Ok(Applied::Refused(Obstacle::Token(no_longer_mine(name, task))));
+                }
                 let existing = secrets.get_metadata(name).await;
                 let existing = existing.map_err(|source| failed("get", "Secret", name, source))?;
                 if existing.labels().get(labels::TASK_UID) != task.meta().uid.as_ref() {
@@ -71,6 +74,15 @@ impl Applier {
             Err(source) => overtaken(source).map_err(|source| failed("write", "Secret", name, source)),
         }
     }
+}
+
+/// Why a token that was made cannot be replaced: the operator may create Secrets, and read those that
+/// are listed, of which this is none.
+fn no_longer_mine(name: &str, task: &Task) -> String {
+    let namespace = task.namespace().unwrap_or_default();
+    format!(
+        "the token in Secret `{name}` cannot be made anew, since the operator may not read the Secrets that it makes; list namespace `{namespace}` whole: `{namespace}/*` in --secrets, in the chart a pair of rbac.secrets without a name"
+    )
 }
 
 fn token_secret(task: &Task, name: &str, token: &Token) -> Secret {

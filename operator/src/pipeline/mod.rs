@@ -18,6 +18,7 @@ use kube::core::PartialObjectMeta;
 use crate::config::Config;
 use crate::notices::Notices;
 use crate::queue::Queue;
+use crate::scope::Place;
 use crate::watch::{self as watches, Watches};
 use crate::work::work;
 use crate::world::Loose;
@@ -32,17 +33,17 @@ const CONCURRENCY: usize = 4;
 pub fn start(watches: &mut Watches<'_>, client: Client, config: &Config, notices: Notices) {
     let queue = Arc::new(Queue::default());
     let wakes = Arc::new(Wakes::new(Arc::clone(&queue)));
-    let namespace = config.watch_namespace.as_deref();
-    watches.start::<Loose<TaskPipeline>>("taskpipelines", namespace, watches::all(), {
+    let places = Place::namespaces(&config.watch_namespaces);
+    watches.start::<Loose<TaskPipeline>>("taskpipelines", &places, watches::all(), {
         let wakes = Arc::clone(&wakes);
         move |event| wakes.on_pipeline(event)
     });
     let steps = watches::all().labels(labels::PIPELINE);
-    watches.start::<Loose<Task>>("tasks of pipelines", namespace, steps, {
+    watches.start::<Loose<Task>>("tasks of pipelines", &places, steps, {
         let wakes = Arc::clone(&wakes);
         move |event| wakes.on_task(event)
     });
-    watches.start::<PartialObjectMeta<Workspace>>("workspaces of pipelines", namespace, watches::all(), {
+    watches.start::<PartialObjectMeta<Workspace>>("workspaces of pipelines", &places, watches::all(), {
         let wakes = Arc::clone(&wakes);
         move |event| wakes.on_workspace(event)
     });
@@ -51,6 +52,7 @@ pub fn start(watches: &mut Watches<'_>, client: Client, config: &Config, notices
         settings: config.settings.clone(),
         notices,
         wakes,
+        secrets: config.secrets.clone(),
     });
     for _ in 0..CONCURRENCY {
         let round = Arc::clone(&round);

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::key::Key;
+use crate::scope::SecretScope;
 use crate::world::Loose;
 
 /// A pipeline and all that bears on it, as the server has just said.
@@ -96,7 +97,11 @@ impl Seen {
 
 /// Reads from the server what bears on the pipeline at `key`. `None` when there is no such one, or
 /// none that can be read: it hurts only itself.
-pub(super) async fn observe(client: &Client, key: &Key) -> Result<Option<Seen>, ObserveError> {
+pub(super) async fn observe(
+    client: &Client,
+    secrets: &SecretScope,
+    key: &Key,
+) -> Result<Option<Seen>, ObserveError> {
     let reader = Reader { client, key };
     let pipeline = match reader.look_for::<TaskPipeline>(&key.name).await? {
         Sought::Present(pipeline) => *pipeline,
@@ -126,7 +131,9 @@ pub(super) async fn observe(client: &Client, key: &Key) -> Result<Option<Seen>, 
     if seen.pipeline.is_finished() {
         return Ok(Some(seen));
     }
-    for task in kept_tasks(&status) {
+    // Where they may not be read, there are none: no step is run there.
+    let may_be_kept = secrets.has_all_of(&key.namespace);
+    for task in kept_tasks(&status).into_iter().filter(|_| may_be_kept) {
         let name = names::step_text(task);
         let secret: Option<Secret> = reader.get(&name).await?;
         if let Some(secret) = secret {

@@ -88,6 +88,7 @@ impl Round {
             client: &self.applier.client,
             world: &self.applier.world,
             queue: &self.applier.queue,
+            secrets: &self.applier.secrets,
             key,
         };
         let workspace = match &spawner.spec.task_template.workspace_ref {

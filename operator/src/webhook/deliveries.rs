@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::failure::Answer;
 use crate::key::Key;
 use crate::metrics::Metrics;
+use crate::scope::Place;
 use crate::watch::{self as watches, Watches};
 
 /// Deliveries that are kept and not yet Tasks. Cheap to clone; clones share what they know.
@@ -58,7 +59,7 @@ pub fn start(
     let kept = deliveries.clone();
     watches.start::<PartialObjectMeta<Secret>>(
         "deliveries",
-        Some(&config.settings.lease_namespace),
+        &[Place::namespace(&config.settings.lease_namespace)],
         watches::labelled(labels::DELIVERY, "true"),
         move |event| {
             let woken = {

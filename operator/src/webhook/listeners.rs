@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::delivery::Wanting;
 use crate::key::Key;
+use crate::scope::Place;
 use crate::watch::{self as watches, Watches};
 use crate::world::Loose;
 
@@ -144,26 +145,16 @@ impl WorkspaceOf {
 }
 
 impl Listeners {
-    /// Starts the watches that keep them, of `namespace` or of all.
-    pub(super) fn start(&self, watches: &mut Watches<'_>, namespace: Option<&str>) {
+    /// Starts the watches that keep them.
+    pub(super) fn start(&self, watches: &mut Watches<'_>, places: &[Place]) {
         let listeners = self.clone();
-        watches.start::<Loose<Workspace>>(
-            "workspaces of deliveries",
-            namespace,
-            watches::all(),
-            move |event| {
-                listeners.lock().on_workspace(event);
-            },
-        );
+        watches.start::<Loose<Workspace>>("workspaces of deliveries", places, watches::all(), move |event| {
+            listeners.lock().on_workspace(event);
+        });
         let listeners = self.clone();
-        watches.start::<Loose<TaskSpawner>>(
-            "listening taskspawners",
-            namespace,
-            watches::all(),
-            move |event| {
-                listeners.lock().on_spawner(event);
-            },
-        );
+        watches.start::<Loose<TaskSpawner>>("listening taskspawners", places, watches::all(), move |event| {
+            listeners.lock().on_spawner(event);
+        });
     }
 
     /// Those that listen to `source` and are not suspended, in the order of their keys.

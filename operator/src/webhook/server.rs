@@ -26,6 +26,7 @@ use super::request::{Desk, signature_of, source_of};
 use super::store::Store;
 use super::{body, connections};
 use crate::metrics::{DeliveryLabels, Metrics};
+use crate::scope::Place;
 use crate::watch::{self as watches, Listed, Watches};
 
 /// What the server is told.
@@ -38,7 +39,7 @@ pub struct ServerOptions {
     /// The operator's own namespace, where deliveries are kept.
     pub namespace: String,
     /// The only namespace whose spawners are looked at; `None` means all.
-    pub watch_namespace: Option<String>,
+    pub watch_namespaces: Vec<String>,
 }
 
 /// A server that has its address, and does not yet answer.
@@ -79,12 +80,12 @@ impl Server {
         let mut tasks = JoinSet::new();
         let mut watches = Watches::new(&mut tasks, client.clone());
         let listeners = Listeners::default();
-        listeners.start(&mut watches, options.watch_namespace.as_deref());
+        listeners.start(&mut watches, &Place::namespaces(&options.watch_namespaces));
         let pending = Arc::new(Mutex::new(Pending::default()));
         let kept = Arc::clone(&pending);
         watches.start::<PartialObjectMeta<Secret>>(
             "kept deliveries",
-            Some(&options.namespace),
+            &[Place::namespace(&options.namespace)],
             watches::labelled(labels::DELIVERY, "true"),
             move |event| {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).take_in(event);

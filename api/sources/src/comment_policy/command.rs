@@ -12,18 +12,12 @@ fn spoken_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut fence: Option<Fence> = None;
     text.lines().filter_map(move |line| {
         let trimmed = line.trim();
-        match fence {
-            Some(open) => {
-                if open.is_closed_by(trimmed) {
-                    fence = None;
-                }
-                None
-            }
-            None => {
-                fence = Fence::opened_by(line);
-                fence.is_none().then_some(trimmed)
-            }
+        if let Some(open) = fence {
+            fence = fence.filter(|_| !open.is_closed_by(trimmed));
+            return None;
         }
+        fence = Fence::opened_by(line);
+        fence.is_none().then_some(trimmed)
     })
 }
 

@@ -133,17 +133,17 @@ pub fn verdict(spec: &GitHubIssues, issue: &IssueFacts) -> Verdict {
 }
 
 fn passes(spec: &GitHubIssues, issue: &IssueFacts) -> Result<(), String> {
-    let type_ = if issue.is_pull_request {
+    let is = if issue.is_pull_request {
         IssueType::Pulls
     } else {
         IssueType::Issues
     };
     let is_wanted = match spec.types.as_slice() {
-        [] => type_ == IssueType::Issues,
-        types => types.contains(&type_),
+        [] => is == IssueType::Issues,
+        types => types.contains(&is),
     };
     if !is_wanted {
-        return Err(match type_ {
+        return Err(match is {
             IssueType::Issues => "is an issue, and only pull requests are wanted".to_owned(),
             IssueType::Pulls => "is a pull request, and only issues are wanted".to_owned(),
         });
@@ -156,9 +156,8 @@ fn passes(spec: &GitHubIssues, issue: &IssueFacts) -> Result<(), String> {
 
 fn assignee(wanted: Option<&str>, assignees: &[String]) -> Result<(), String> {
     match wanted {
-        None => Ok(()),
         Some("*") if assignees.is_empty() => Err("is assigned to nobody".to_owned()),
-        Some("*") => Ok(()),
+        None | Some("*") => Ok(()),
         Some(none) if same_login(none, "none") => match assignees.first() {
             Some(assignee) => Err(format!("is assigned to `{assignee}`, and nobody is wanted")),
             None => Ok(()),

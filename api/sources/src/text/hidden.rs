@@ -1,5 +1,10 @@
 //! Characters without a shape, and comments of HTML.
 
+use super::bounds::at_most;
+
+/// Bytes in which a declaration or an instruction that may be code must end to be taken for hidden.
+const MAX_IN_CODE_BYTES: usize = 2048;
+
 /// The text without characters that have no shape, and with `\n` for every end of line.
 pub(super) fn without_characters(text: &str) -> String {
     text.replace("\r\n", "\n")
@@ -102,15 +107,12 @@ pub(super) fn without_comments(text: &str) -> String {
     while let Some(start) = rest.find('<') {
         let (before, from) = rest.split_at(start);
         out.push_str(before);
-        match hidden_markup(from) {
-            Some(length) => {
-                out.push(' ');
-                rest = from.get(length..).unwrap_or_default();
-            }
-            None => {
-                out.push('<');
-                rest = from.get(1..).unwrap_or_default();
-            }
+        if let Some(length) = hidden_markup(from) {
+            out.push(' ');
+            rest = from.get(length..).unwrap_or_default();
+        } else {
+            out.push('<');
+            rest = from.get(1..).unwrap_or_default();
         }
     }
     out.push_str(rest);
@@ -135,6 +137,16 @@ fn hidden_markup(text: &str) -> Option<usize> {
     if is_empty {
         return Some(open.len() + inner.find('>')? + 1);
     }
-    let end = inner.find(close).map(|at| open.len() + at + close.len());
-    Some(end.unwrap_or(text.len()))
+    // In code `a <!b` is an expression, and a file of PHP never closes its instruction.
+    let may_be_code = is_declaration || text.starts_with("<?php") || text.starts_with("<?=");
+    let within = if may_be_code {
+        at_most(inner, MAX_IN_CODE_BYTES)
+    } else {
+        inner
+    };
+    match within.find(close) {
+        Some(at) => Some(open.len() + at + close.len()),
+        None if may_be_code => None,
+        None => Some(text.len()),
+    }
 }

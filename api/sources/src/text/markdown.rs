@@ -1,6 +1,10 @@
 //! Texts of Markdown that a page does not show: alternative texts of pictures, titles of links, and
 //! definitions of links.
 
+use super::bounds::at_most;
+
+/// Bytes of a link's target, its title included; a bound on the work for a line of opening brackets.
+const MAX_TARGET_BYTES: usize = 2048;
 /// Bytes of the name of a link's definition that stays.
 const MAX_LABEL_BYTES: usize = 60;
 
@@ -40,8 +44,8 @@ fn definition(line: &str) -> Option<String> {
 fn push_line(line: &str, out: &mut String) {
     let mut rest = line;
     while let Some(at) = rest.find("](") {
-        let (before, link) = rest.split_at(at);
-        let target = link.get(2..).unwrap_or_default();
+        let (before, from) = rest.split_at(at);
+        let target = from.get(2..).unwrap_or_default();
         let Some(close) = end_of_target(target) else {
             out.push_str(before);
             out.push_str("](");
@@ -50,27 +54,36 @@ fn push_line(line: &str, out: &mut String) {
         };
         out.push_str(without_alternative(before));
         out.push_str("](");
-        let inner = target.get(..close).unwrap_or_default().trim();
-        out.push_str(inner.split_whitespace().next().unwrap_or_default());
+        out.push_str(without_title(target.get(..close).unwrap_or_default()));
         out.push(')');
         rest = target.get(close + 1..).unwrap_or_default();
     }
     out.push_str(rest);
 }
 
+/// A link's target without its title. What has no title is left as it is: `table[name](one, two)` is
+/// code.
+fn without_title(target: &str) -> &str {
+    let trimmed = target.trim();
+    match trimmed.split_once(char::is_whitespace) {
+        Some((address, rest)) if rest.trim_start().starts_with(['"', '\'', '(']) => address,
+        _ => target,
+    }
+}
+
 /// Where the target that the text begins with ends: at the parenthesis that closes it.
 fn end_of_target(text: &str) -> Option<usize> {
+    let text = at_most(text, MAX_TARGET_BYTES);
     let mut depth = 0_usize;
     let mut quote = None;
     for (at, c) in text.char_indices() {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '"') => quote = Some(c),
             (None, '(') => depth += 1,
             (None, ')') if depth == 0 => return Some(at),
             (None, ')') => depth -= 1,
-            _ => {}
+            (Some(_) | None, _) => {}
         }
     }
     // A quote that does not end is no title: the first parenthesis closes.

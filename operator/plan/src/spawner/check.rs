@@ -154,8 +154,8 @@ fn script(source: Option<&str>) -> Result<(), Fault> {
             "type `shell` needs taskTemplate.promptTemplate, which is the script",
         ));
     };
-    let uses = parse("promptTemplate", source)?.uses();
-    let Some(used) = uses.first() else {
+    let template = parse("promptTemplate", source)?;
+    let Some(used) = template.uses().into_iter().next() else {
         return Ok(());
     };
     let field = used.field.as_deref();

@@ -1,6 +1,6 @@
-//! What a spawner remembers of its items, beyond their Tasks, and how that is kept in ConfigMaps.
+//! What a spawner remembers of its items, beyond their Tasks, and how that is kept in `ConfigMap`s.
 //!
-//! Each item has a key of its own in one of [`SHARDS`] ConfigMaps, with compact JSON as its value. A
+//! Each item has a key of its own in one of [`SHARDS`] `ConfigMap`s, with compact JSON as its value. A
 //! value that cannot be read hurts only its item: that counts as dealt with, so that nothing starts
 //! twice.
 
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use super::owner;
 
 /// Parts into which the memory of a spawner is cut, by the hash of an item's key, so that each stays
-/// below the size of a ConfigMap.
+/// below the size of a `ConfigMap`.
 pub const SHARDS: usize = 8;
 
-/// Bytes of keys and values that a part may have. A ConfigMap may have 1 MiB.
+/// Bytes of keys and values that a part may have. A `ConfigMap` may have 1 MiB.
 pub const MAX_SHARD_BYTES: usize = 900 * 1024;
 
 /// Requests by people that are remembered of one item, the latest ones.
@@ -32,10 +32,10 @@ pub struct Memory {
     pub shards: [Shard; SHARDS],
 }
 
-/// One part of it: a ConfigMap with one key for each item.
+/// One part of it: a `ConfigMap` with one key for each item.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shard {
-    /// Version of the ConfigMap; `None` when there is none yet.
+    /// Version of the `ConfigMap`; `None` when there is none yet.
     pub resource_version: Option<String>,
     /// What is remembered, by the item's key.
     pub entries: BTreeMap<String, Entry>,
@@ -79,7 +79,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardWrite {
     pub shard: usize,
-    /// The version to change; `None` means that the ConfigMap is to be created.
+    /// The version to change; `None` means that the `ConfigMap` is to be created.
     pub resource_version: Option<String>,
     /// The new value of each key that changes; `None` takes it away.
     pub set: BTreeMap<String, Option<String>>,
@@ -95,7 +95,7 @@ pub fn shard_of(key: &str) -> usize {
 }
 
 impl Memory {
-    /// Reads the memory of a spawner from its ConfigMaps, found by name
+    /// Reads the memory of a spawner from its `ConfigMap`s, found by name
     /// ([`names::spawner_memory`]). `find` is given the number of a part.
     pub fn read<'a>(mut find: impl FnMut(usize) -> Option<&'a ConfigMap>) -> Self {
         Self {
@@ -166,7 +166,7 @@ impl Entry {
 }
 
 impl ShardWrite {
-    /// The JSON merge patch of a ConfigMap that is there. It has the version, so that the server
+    /// The JSON merge patch of a `ConfigMap` that is there. It has the version, so that the server
     /// refuses it when something else was written meanwhile.
     pub fn patch(&self) -> Value {
         json!({
@@ -175,7 +175,7 @@ impl ShardWrite {
         })
     }
 
-    /// The ConfigMap to create when there is none yet. It belongs to the spawner and goes with it.
+    /// The `ConfigMap` to create when there is none yet. It belongs to the spawner and goes with it.
     pub fn config_map(&self, spawner: &TaskSpawner) -> ConfigMap {
         let uid = spawner.uid().unwrap_or_default();
         let own_labels = [

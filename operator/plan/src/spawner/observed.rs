@@ -80,6 +80,10 @@ pub struct Trouble {
 }
 
 /// A Task of a spawner.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is seen of a Task are facts that do not exclude one another"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpawnedTask {
     pub name: String,

@@ -1,6 +1,6 @@
 //! Who has a place: how many Tasks of a spawner may be unfinished at once, and which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_api::sources::cron::ConcurrencyPolicy;
 use axon_api::{TaskSpawner, names};
@@ -22,7 +22,7 @@ pub(crate) struct Taken {
 /// The places of Tasks that have not ended. A place goes when its Task has ended or is known to be
 /// gone; that it is not in view proves nothing.
 pub(crate) fn taken(observed: &SpawnerObserved<'_>) -> Taken {
-    let in_view: std::collections::BTreeMap<String, bool> = observed
+    let in_view: BTreeMap<String, bool> = observed
         .tasks
         .iter()
         .map(|task| (names::place(&task.uid), task.is_finished()))
@@ -34,12 +34,12 @@ pub(crate) fn taken(observed: &SpawnerObserved<'_>) -> Taken {
         missing: Vec::new(),
     };
     for place in all {
-        match in_view.get(place) {
-            Some(true) => continue,
-            Some(false) if observed.gone.contains(place) => continue,
-            Some(false) => {}
-            None if observed.gone.contains(place) => continue,
-            None => taken.missing.push(place.clone()),
+        let is_finished = in_view.get(place).copied();
+        if is_finished == Some(true) || observed.gone.contains(place) {
+            continue;
+        }
+        if is_finished.is_none() {
+            taken.missing.push(place.clone());
         }
         taken.places.push(place.clone());
     }
@@ -126,16 +126,14 @@ pub(crate) fn grant(
             && !cancelled.contains(task.uid.as_str())
             && !task.is_cancelled
             && !task.is_deleting;
-        if task.has_started && recall.knows(task) && task.is_fresh {
-            granted.admitted.push(task.uid.clone());
-            granted.places.push(place);
-            granted.count += 1;
-        } else if may_have && is_free && task.is_fresh {
+        // What has started is counted even if there is no room for it.
+        let has_begun = task.has_started && recall.knows(task);
+        if (has_begun || (may_have && is_free)) && task.is_fresh {
             granted.admitted.push(task.uid.clone());
             granted.places.push(place);
             granted.count += 1;
         } else {
-            if (may_have && is_free) || (task.has_started && !task.is_fresh) {
+            if has_begun || (may_have && is_free) {
                 granted.ask.push(task.name.clone());
                 asked += 1;
             }

@@ -1,6 +1,7 @@
 //! What the status says of what was seen and decided.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use axon_api::sources::Cause;
 use axon_api::{SpawnerPhase, TaskSpawnerStatus};
@@ -127,7 +128,7 @@ fn conditions(facts: &Facts<'_, '_>, status: &mut TaskSpawnerStatus) {
             conditions.set(conditions::READY, "False", trouble.reason, &trouble.message);
         }
         (None, None) if source.heard.is_some() => {
-            conditions.set(conditions::READY, "True", "SourceHeard", "")
+            conditions.set(conditions::READY, "True", "SourceHeard", "");
         }
         // A source that is not asked is as it was when it was asked last.
         (None, None) if is_suspended(facts) => {}
@@ -206,18 +207,19 @@ fn message(facts: &Facts<'_, '_>, status: &TaskSpawnerStatus) -> String {
     );
     let is_reached = places::left_of_total(facts.observed.spawner, facts.total) == Some(0);
     if facts.waiting > 0 && is_reached {
-        message.push_str(&format!(", {} over the limit of maxTotalTasks", facts.waiting));
+        let _ = write!(message, ", {} over the limit of maxTotalTasks", facts.waiting);
     } else if facts.waiting > 0 {
         let verb = if facts.waiting == 1 { "waits" } else { "wait" };
-        message.push_str(&format!(", {} {verb} for a free place", facts.waiting));
+        let _ = write!(message, ", {} {verb} for a free place", facts.waiting);
     }
     if let Some((key, why)) = facts.observed.refused.iter().next() {
         let others = facts.observed.refused.len();
         let why = bounded::line(why, REFUSAL_BYTES);
-        message.push_str(&format!(
+        let _ = write!(
+            message,
             "; {} cannot become a task, such as `{key}`: {why}",
             counted(count(others), "item")
-        ));
+        );
     }
     message
 }

@@ -58,10 +58,9 @@ impl Trigger {
         let again = || (!entry.matches).then(|| Self::Match(entry.times.saturating_add(1)));
         let is_newer = |id: u64, known: Option<u64>| known.is_none_or(|known| id > known);
         match cause {
-            Cause::Match => again(),
             Cause::Command { comment } if is_newer(*comment, entry.command) => Some(Self::Comment(*comment)),
             Cause::Review { review } if is_newer(*review, entry.review) => Some(Self::Review(*review)),
-            Cause::Command { .. } | Cause::Review { .. } => again(),
+            Cause::Match | Cause::Command { .. } | Cause::Review { .. } => again(),
             Cause::Event => None,
             Cause::Manual { request } => {
                 let word = spelled(request);

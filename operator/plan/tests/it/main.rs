@@ -22,4 +22,5 @@ mod setting_up;
 mod simulation;
 mod spawned;
 mod starting;
+mod surroundings;
 mod templates;

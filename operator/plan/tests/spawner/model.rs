@@ -79,7 +79,10 @@ impl Watched {
     }
 
     fn seen(&mut self) {
-        push(&mut self.spawners, &self.world.spawner);
+        let version = |spawner: Option<&TaskSpawner>| spawner?.metadata.resource_version.clone();
+        if version(self.spawners.last()) != version(Some(&self.world.spawner)) {
+            self.spawners.push(self.world.spawner.clone());
+        }
         push(&mut self.memories, &self.world.memory);
         push(&mut self.tasks, &self.world.tasks);
         push(&mut self.listings, &self.world.candidates);

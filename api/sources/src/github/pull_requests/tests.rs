@@ -109,7 +109,7 @@ fn branches_files_and_reviews_say_why_a_pull_request_does_not_match() {
     };
     let authority = Authority::default();
     let pull = pull_facts();
-    let changed = owned(&["src/main.rs"]);
+    let paths = owned(&["src/main.rs"]);
     let grace = [review("grace", ReviewVerdict::ChangesRequested, 120)];
     let nobody = [];
     let pull_request = pull_request();
@@ -138,7 +138,7 @@ fn branches_files_and_reviews_say_why_a_pull_request_does_not_match() {
     ] {
         let known = Known {
             pull: Some(&pull),
-            files: Some(&changed),
+            files: Some(&paths),
             reviews: Some(reviews),
             ..Known::nothing(&authority)
         };

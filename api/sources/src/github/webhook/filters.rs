@@ -230,15 +230,13 @@ fn glob(what: &str, pattern: &str, text: &str) -> Result<(), String> {
 
 fn comment_on(wanted: CommentOn, delivery: &Delivery<'_>) -> Result<(), String> {
     let is_of_pull_request = delivery.is_of_pull_request();
-    match wanted {
-        CommentOn::Either => Ok(()),
-        CommentOn::Issue | CommentOn::PullRequest if !delivery.is_comment() => {
-            Err("is no comment".to_owned())
-        }
-        CommentOn::Issue if is_of_pull_request => Err("is a comment on a pull request".to_owned()),
-        CommentOn::PullRequest if !is_of_pull_request => Err("is no comment on a pull request".to_owned()),
-        CommentOn::Issue | CommentOn::PullRequest => Ok(()),
-    }
+    let why = match wanted {
+        CommentOn::Issue | CommentOn::PullRequest if !delivery.is_comment() => "is no comment",
+        CommentOn::Issue if is_of_pull_request => "is a comment on a pull request",
+        CommentOn::PullRequest if !is_of_pull_request => "is no comment on a pull request",
+        CommentOn::Either | CommentOn::Issue | CommentOn::PullRequest => return Ok(()),
+    };
+    Err(why.to_owned())
 }
 
 fn conclusion_name(conclusion: Conclusion) -> &'static str {
@@ -277,11 +275,12 @@ fn id_of(delivery: &Delivery<'_>) -> String {
 
 /// The first hexadecimal digits of the SHA-256 of a text.
 pub(crate) fn hash(text: &str, digits: usize) -> String {
-    let all: String = Sha256::digest(text.as_bytes())
+    Sha256::digest(text.as_bytes())
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    all.chars().take(digits).collect()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|half| char::from_digit(u32::from(half), 16))
+        .take(digits)
+        .collect()
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ fn fault(branch: &str) -> Option<&'static str> {
     if branch.ends_with('.') {
         return Some("it ends with a dot");
     }
-    let is_bad = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    let is_lock = |part: &str| part.strip_suffix(".lock").is_some();
+    let is_bad = |part: &str| part.is_empty() || part.starts_with('.') || is_lock(part);
     if branch.split('/').any(is_bad) {
         return Some("a part between slashes is empty, begins with a dot or ends with `.lock`");
     }
