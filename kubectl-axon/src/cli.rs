@@ -34,13 +34,12 @@ fn after_help() -> String {
         .iter()
         .map(|source| source.name)
         .collect();
-    let mut help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key.\n".to_owned();
-    for (what, names) in [("Agent types", agents), ("Sources of spawners", sources)] {
-        if !names.is_empty() {
-            help.push_str(&format!("\n{what}: {}", names.join(", ")));
-        }
-    }
-    help
+    let lists = [("Agent types", agents), ("Sources of spawners", sources)];
+    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    let begin = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key.\n";
+    std::iter::once(begin.to_owned())
+        .chain(lists.map(|(what, names)| format!("\n{what}: {}", names.join(", "))))
+        .collect()
 }
 
 /// The flags that every verb has.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axon_api::sources::cron::ConcurrencyPolicy;
 use axon_api::sources::{Candidate, WorkItem};
 use axon_api::{Task, TaskSpawner};
 use axon_plan::spawner::{self, SourceSeen, Spawn, SpawnerObserved, SpawnerPlan, Step, TicksSeen};
@@ -197,17 +198,16 @@ fn why_not_now(spawner: &TaskSpawner, plan: &SpawnerPlan) -> (Verdict, String) {
     let spec = &spawner.spec;
     let cron = spec.when.cron.as_ref();
     let policy = cron.and_then(|cron| cron.concurrency_policy).unwrap_or_default();
-    use axon_api::sources::cron::ConcurrencyPolicy::{Allow, Forbid, Replace};
     match policy {
-        Forbid => {
+        ConcurrencyPolicy::Forbid => {
             let why = "a task of an earlier tick has not ended, and concurrencyPolicy is Forbid";
             return (Verdict::NoMatch, why.to_owned());
         }
-        Replace => {
+        ConcurrencyPolicy::Replace => {
             let why = "a later tick takes its place, or a task of an earlier one is cancelled first: concurrencyPolicy is Replace";
             return (Verdict::Waits, why.to_owned());
         }
-        Allow => {}
+        ConcurrencyPolicy::Allow => {}
     }
     let mut conditions = plan.status.conditions.iter();
     let is_spent =
@@ -246,9 +246,10 @@ fn row(scene: &Scene<'_>, decided: &Decided, item: Item) -> Row {
         }
         Found::Match(item, assumed) => {
             if let Some((_, spawn)) = decided.spawns.get(&row.key) {
-                let why = match assumed.is_empty() {
-                    true => trigger(spawn),
-                    false => format!("{}, if {assumed}", trigger(spawn)),
+                let why = if assumed.is_empty() {
+                    trigger(spawn)
+                } else {
+                    format!("{}, if {assumed}", trigger(spawn))
                 };
                 return drafted(scene, row, (&item, spawn), (Verdict::Spawns, why));
             }

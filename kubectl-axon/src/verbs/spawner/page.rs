@@ -1,5 +1,7 @@
 //! How a forecast is printed.
 
+use std::fmt::Write as _;
+
 use axon_api::TaskSpawner;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use super::forecast::{Row, Verdict};
 use crate::failure::Result;
 use crate::output;
 use crate::table::Table;
-use crate::text::{cut, printable};
+use crate::text::{cut, one_line, printable};
 
 /// Characters of a title in the table.
 const TITLE: usize = 40;
@@ -70,17 +72,18 @@ fn prompts(rows: &[Row]) -> String {
         .iter()
         .filter(|row| row.verdict != Verdict::Later)
         .filter_map(|row| row.task.as_ref());
-    tasks
-        .map(|task| {
-            let branch = task.spec.branch.as_deref();
-            let branch = branch.map_or(String::new(), |branch| format!("Branch: {}\n", printable(branch)));
-            let prompt: String = printable(&task.spec.prompt)
-                .lines()
-                .map(|line| format!("  {line}\n"))
-                .collect();
-            format!("\nTask: {}\n{branch}Prompt:\n{prompt}", task.name_any())
-        })
-        .collect()
+    let mut text = String::new();
+    for task in tasks {
+        let _ = writeln!(text, "\nTask: {}", task.name_any());
+        if let Some(branch) = &task.spec.branch {
+            let _ = writeln!(text, "Branch: {}", one_line(branch));
+        }
+        text.push_str("Prompt:\n");
+        for line in printable(&task.spec.prompt).lines() {
+            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+        }
+    }
+    text
 }
 
 fn document(spawner: &TaskSpawner, rows: &[Row]) -> Value {

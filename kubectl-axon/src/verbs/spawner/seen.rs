@@ -43,7 +43,7 @@ impl Seen {
     }
 }
 
-/// Asks the server. Who may not read ConfigMaps is told so, and gets what the Tasks alone tell.
+/// Asks the server. Who may not read `ConfigMap`s is told so, and gets what the Tasks alone tell.
 pub(super) async fn read(cluster: &Cluster, spawner: &TaskSpawner) -> Result<Seen> {
     Ok(Seen {
         memory: memory(cluster, spawner).await?,

@@ -1,6 +1,6 @@
 //! `spawner test`: whether an event would become a Task, by its payload alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axon_plan::spawner::TicksSeen;
 use clap::Args;
@@ -99,7 +99,7 @@ pub(super) fn test(context: &Context, args: &TestArgs) -> Result<Exit> {
     })
 }
 
-fn payload(file: &PathBuf) -> Result<Value> {
+fn payload(file: &Path) -> Result<Value> {
     let at = format!("@{}", file.display());
     let text = inputs::text_or_file("--event", &at)?;
     serde_json::from_str(&text).map_err(|error| {
