@@ -137,7 +137,7 @@ fn every_field_of_the_sources_that_both_have_is_kept() {
         "{githubIssues: {}}",
         "{githubPullRequests: {repo: o/r, labels: [a], excludeLabels: [b], state: open, reviewState: changes_requested,
             draft: false, author: d, excludeAuthors: [e], filePatterns: {include: ['src/**'], exclude: ['*.md']},
-            priorityLabels: [c], pollInterval: 5m, reporting: {checks: {name: n}}}}",
+            priorityLabels: [c], pollInterval: 5m, reporting: {checks: {name: agent}}}}",
         "{cron: {schedule: '0 9 * * 1'}}",
         "{githubWebhook: {events: [issues, push], repository: o/r, excludeAuthors: [e], filters: [{event: issues,
             action: labeled, bodyPattern: x, excludeBodyPatterns: [y], labels: [a], excludeLabels: [b], state: open,

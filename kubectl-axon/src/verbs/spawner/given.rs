@@ -231,7 +231,7 @@ mod tests {
             match (only_spawner(&objects, name), expected) {
                 (Ok(spawner), Ok(expected)) => assert_eq!(spawner.name_any(), expected),
                 (Err(failure), Err(expected)) => {
-                    assert!(failure.message().ends_with(expected), "{failure:?}")
+                    assert!(failure.message().ends_with(expected), "{failure:?}");
                 }
                 (found, expected) => panic!("{found:?} is not {expected:?}"),
             }
