@@ -54,11 +54,11 @@ fn a_preview_of_a_manifest_asks_github_with_the_secret_of_the_manifest() {
     assert_eq!(
         said.out,
         "\
-ITEM      VERDICT   TASK     TITLE        WHY
-issue-7   Spawns    fix-7    Too slow     matches
-issue-9   Spawns    fix-9    It crashes   matches
-issue-8   NoMatch   -        Too ugly     has the label `wontfix`, which is excluded
-pull-6    NoMatch   -        Faster       is a pull request, and only issues are wanted
+ITEM      VERDICT   TASK    TITLE        WHY
+issue-7   Spawns    fix-7   Too slow     matches
+issue-9   Spawns    fix-9   It crashes   matches
+issue-8   NoMatch   -       Too ugly     has the label `wontfix`, which is excluded
+pull-6    NoMatch   -       Faster       is a pull request, and only issues are wanted
 
 Task: fix-7
 Branch: fix-7
@@ -171,6 +171,7 @@ fn what_has_become_a_task_is_told_and_the_rest_waits_for_a_place() {
     fix["spec"]["maxConcurrency"] = json!(1);
     write(&plane, "s.yaml", fix.to_string());
     plane.axon(&["run", "-f", "s.yaml"]).ended(0);
+    plane.axon(&["wait", "fix-7", "--for=create"]).ended(0);
     plane.axon(&["wait", "fix-7", "--for=phase=Running"]).ended(0);
     plane
         .axon(&["wait", "taskspawner/fix", "--for=condition=Ready"])
@@ -209,7 +210,7 @@ fn a_schedule_shows_its_next_ticks_and_ticks_when_it_is_asked_to() {
     assert_eq!(lines.len(), 6, "{}", said.out);
     for line in lines.iter().skip(1) {
         assert!(
-            line.starts_with("tick-20") && line.contains("Later   nightly-20"),
+            line.starts_with("tick-20") && line.contains("Later     nightly-20"),
             "{line}"
         );
     }

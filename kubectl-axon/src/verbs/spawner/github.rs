@@ -9,7 +9,8 @@ use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 
 use super::forecast::{Found, Item};
-use super::given::{Given, Named, called, workspace_name};
+use super::given::{Given, Named};
+use super::would_make_none;
 use crate::failure::{Failure, Result};
 use crate::output;
 
@@ -47,10 +48,10 @@ struct Asker {
 pub(super) async fn items(given: &Given, workspace: &Named, args: &GitHubArgs) -> Result<Vec<Item>> {
     let spawner = &given.spawner;
     let Some(spec) = workspace.spec(spawner) else {
-        return Err(no_workspace(given));
+        let why = "it has no Workspace, whose repository it asks about";
+        return Err(would_make_none(spawner, why));
     };
-    let ask = ask_of(spawner, spec)
-        .map_err(|why| Failure::new(format!("{} would make no tasks: {why}", called(spawner))))?;
+    let ask = ask_of(spawner, spec).map_err(|why| would_make_none(spawner, &why))?;
     let Some(endpoint) = Endpoint::of(&ask.repository) else {
         return Err(Failure::new(format!(
             "`{}` is not a repository on a GitHub server, so that it has no issues to ask for",
@@ -91,19 +92,6 @@ pub(super) async fn items(given: &Given, workspace: &Named, args: &GitHubArgs) -
         asker.with
     ));
     Ok(found.into_iter().map(item).collect())
-}
-
-fn no_workspace(given: &Given) -> Failure {
-    let name = workspace_name(&given.spawner);
-    let failure = Failure::new(format!(
-        "{} would make no tasks: Workspace `{name}` does not exist",
-        called(&given.spawner)
-    ));
-    if given.is_file() {
-        failure.hint("put the Workspace into the file too")
-    } else {
-        failure.hint("create it with `create workspace`")
-    }
 }
 
 struct Scene<'a> {

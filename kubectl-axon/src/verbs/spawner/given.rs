@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use axon_api::kinds::task::DEFAULT_TYPE;
 use axon_api::{TaskDefaults, TaskSpawner, Workspace, WorkspaceSpec};
 use clap::Args;
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
+use kube::core::NamespaceResourceScope;
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ use super::seen::{self, Seen};
 use crate::cli::Context;
 use crate::cluster::{self, Cluster};
 use crate::failure::{Failure, Result};
+#[cfg(any(feature = "github", feature = "cron"))]
+use crate::output;
 use crate::resources::{Kind, plain_name};
 use crate::{complete, manifest, objects};
 
@@ -24,7 +26,7 @@ pub(super) struct Which {
     #[arg(value_name = "NAME", required_unless_present = "filename", add = complete::spawners())]
     name: Option<String>,
 
-    /// Take the spawner, and what it names, from this manifest; `-` for stdin
+    /// Take the spawner from this manifest, and what it names if that is there; `-` for stdin
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     filename: Option<PathBuf>,
 }
@@ -37,8 +39,11 @@ pub(super) struct Given {
 
 enum From {
     Cluster(Cluster),
-    /// The objects of the file.
-    File(Vec<Value>),
+    File {
+        objects: Vec<Value>,
+        /// Where what the file lacks is looked for.
+        beside: Option<Cluster>,
+    },
 }
 
 impl Which {
@@ -51,7 +56,10 @@ impl Which {
             let spawner = only_spawner(&objects, name.as_deref())?;
             return Ok(Given {
                 spawner,
-                from: From::File(objects),
+                from: From::File {
+                    objects,
+                    beside: None,
+                },
             });
         }
         let cluster = cluster::connect(context).await?;
@@ -89,23 +97,40 @@ fn read<K: DeserializeOwned>(object: &Value) -> Result<K> {
 }
 
 impl Given {
+    /// Lets what the file names and lacks be looked for in the cluster, if there is one.
+    #[cfg(any(feature = "github", feature = "cron"))]
+    pub(super) async fn reach(&mut self, context: &Context) {
+        let From::File { objects, beside } = &mut self.from else {
+            return;
+        };
+        let named = workspace_name(&self.spawner);
+        let is_there = |kind, name: &str| {
+            let mut objects = objects.iter();
+            objects.any(|object| Kind::of(object) == Some(kind) && object["metadata"]["name"] == name)
+        };
+        if named.is_empty() || is_there(Kind::Workspace, named) {
+            return;
+        }
+        match cluster::connect(context).await {
+            Ok(cluster) => *beside = Some(cluster),
+            Err(failure) => output::note(failure.render().trim_end()),
+        }
+    }
+
     /// What is remembered and there of the spawner. One in a file is as new.
     pub(super) async fn seen(&self) -> Result<Seen> {
         match &self.from {
             From::Cluster(cluster) => seen::read(cluster, &self.spawner).await,
-            From::File(_) => Ok(Seen::default()),
+            From::File { .. } => Ok(Seen::default()),
         }
     }
 
     /// Agent type of a Task that names none.
     pub(super) async fn default_type(&self) -> Result<String> {
-        let defaults: Option<TaskDefaults> = match &self.from {
-            From::File(objects) => in_file(objects, Kind::TaskDefaults, "default")?,
-            From::Cluster(cluster) => match cluster.api().get_opt("default").await {
-                Ok(found) => found,
-                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => None,
-                Err(error) => return Err(Failure::api("get taskdefaults `default`", &error)),
-            },
+        let defaults: Option<TaskDefaults> = match self.look(Kind::TaskDefaults, "default").await {
+            Ok(found) => found,
+            Err(Unread::Api(kube::Error::Api(status))) if matches!(status.code, 403 | 404) => None,
+            Err(error) => return Err(error.into_failure("get taskdefaults `default`")),
         };
         let type_ = defaults.and_then(|defaults| defaults.spec.type_);
         Ok(type_.unwrap_or_else(|| DEFAULT_TYPE.to_owned()))
@@ -113,18 +138,12 @@ impl Given {
 
     /// The Workspace that the template names, if it is there.
     pub(super) async fn workspace(&self) -> Result<Named> {
-        let template = &self.spawner.spec.task_template;
-        let Some(reference) = &template.workspace_ref else {
+        let name = workspace_name(&self.spawner);
+        if name.is_empty() {
             return Ok(Named::None);
-        };
-        let found = match &self.from {
-            From::File(objects) => in_file(objects, Kind::Workspace, &reference.name)?,
-            From::Cluster(cluster) => cluster
-                .api()
-                .get_opt(&reference.name)
-                .await
-                .map_err(|error| Failure::api(&format!("get workspace `{}`", reference.name), &error))?,
-        };
+        }
+        let found = self.look(Kind::Workspace, name).await;
+        let found = found.map_err(|error| error.into_failure(&format!("get workspace `{name}`")))?;
         Ok(match found {
             Some(workspace) => Named::Found(Box::new(workspace)),
             None => Named::Missing,
@@ -132,26 +151,58 @@ impl Given {
     }
 
     /// A Secret that is named, if it may be read. The sentence says why not.
-    #[cfg_attr(not(feature = "github"), expect(dead_code, reason = "only GitHub is asked"))]
-    pub(super) async fn secret(&self, name: &str) -> Result<Secret, String> {
-        match &self.from {
-            From::File(objects) => in_file(objects, Kind::Secret, name)
-                .ok()
-                .flatten()
-                .ok_or_else(|| format!("Secret `{name}` is not in the file")),
-            From::Cluster(cluster) => cluster.api().get(name).await.map_err(|error| match error {
-                kube::Error::Api(status) if status.code == 404 => format!("Secret `{name}` does not exist"),
-                kube::Error::Api(status) if status.code == 403 => {
-                    format!("you may not read Secret `{name}`")
+    #[cfg(feature = "github")]
+    pub(super) async fn secret(&self, name: &str) -> Result<k8s_openapi::api::core::v1::Secret, String> {
+        match self.look(Kind::Secret, name).await {
+            Ok(Some(secret)) => Ok(secret),
+            Ok(None) => Err(format!("Secret `{name}` does not exist")),
+            Err(Unread::Api(kube::Error::Api(status))) if status.code == 403 => {
+                Err(format!("you may not read Secret `{name}`"))
+            }
+            Err(Unread::Api(error)) => Err(format!("Secret `{name}` cannot be read: {error}")),
+            Err(Unread::File(failure)) => Err(failure.render()),
+        }
+    }
+
+    /// An object, from the file before the cluster.
+    async fn look<K>(&self, kind: Kind, name: &str) -> Result<Option<K>, Unread>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let beside = match &self.from {
+            From::Cluster(cluster) => Some(cluster),
+            From::File { objects, beside } => {
+                if let Some(found) = in_file(objects, kind, name).map_err(Unread::File)? {
+                    return Ok(Some(found));
                 }
-                error => format!("Secret `{name}` cannot be read: {error}"),
-            }),
+                beside.as_ref()
+            }
+        };
+        match beside {
+            None => Ok(None),
+            Some(cluster) => cluster.api().get_opt(name).await.map_err(Unread::Api),
         }
     }
 
     /// Whether it is from a file alone.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.from, From::File(_))
+        matches!(self.from, From::File { beside: None, .. })
+    }
+}
+
+/// Why an object could not be read.
+enum Unread {
+    File(Failure),
+    Api(kube::Error),
+}
+
+impl Unread {
+    fn into_failure(self, action: &str) -> Failure {
+        match self {
+            Self::File(failure) => failure,
+            Self::Api(error) => Failure::api(action, &error),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 
 use super::forecast::{Scene, forecast};
-use super::given::{Given, Named, Which, called};
+use super::given::{Given, Named, Which, called, workspace_name};
 use super::page::{self, Form};
 use super::would_make_none;
 use crate::cli::Context;
@@ -62,7 +62,7 @@ struct Heard {
 
 pub(super) fn preview(context: &Context, args: &PreviewArgs) -> Result<Exit> {
     cluster::block_on(async {
-        let given = args.which.find(context).await?;
+        let mut given = args.which.find(context).await?;
         let source = super::source(&given.spawner)?;
         if source.ends_with("ebhook") {
             return Err(Failure::new(format!(
@@ -74,8 +74,12 @@ pub(super) fn preview(context: &Context, args: &PreviewArgs) -> Result<Exit> {
                 invocation::command("spawner test")
             )));
         }
+        given.reach(context).await;
         let (seen, default_type) = (given.seen().await?, given.default_type().await?);
         let workspace = given.workspace().await?;
+        if matches!(workspace, Named::Missing) {
+            return Err(no_workspace(&given));
+        }
         let now = Timestamp::now();
         let mut scene = Scene {
             now,
@@ -128,5 +132,15 @@ async fn heard(given: &Given, workspace: &Named, args: &PreviewArgs, now: Timest
     {
         let _ = now;
         Err(would_make_none(&given.spawner, "its source is not polled"))
+    }
+}
+
+fn no_workspace(given: &Given) -> Failure {
+    let name = workspace_name(&given.spawner);
+    let failure = would_make_none(&given.spawner, &format!("Workspace `{name}` does not exist"));
+    if given.is_file() {
+        failure.hint("put the Workspace into the file too")
+    } else {
+        failure.hint("`create workspace` makes one")
     }
 }
