@@ -328,6 +328,55 @@ mod tests {
         check(&command());
     }
 
+    #[test]
+    fn only_the_sources_of_the_build_are_offered() {
+        let (github, cron, webhook) = (
+            cfg!(feature = "github"),
+            cfg!(feature = "cron"),
+            cfg!(feature = "webhook"),
+        );
+        let command = command();
+        let find = |path: &[&str]| {
+            let mut verbs = path.iter();
+            verbs.try_fold(&command, |found, verb| found.find_subcommand(verb))
+        };
+        for (verb, is_built) in [
+            (&["create", "taskspawner"][..], github || cron || webhook),
+            (&["spawner", "preview"], github || cron),
+            (&["spawner", "test"], github || webhook),
+            (&["spawner", "trigger"], github || cron),
+        ] {
+            assert_eq!(find(verb).is_some(), is_built, "{verb:?}");
+        }
+        for (verb, flag, is_built) in [
+            (&["create", "taskspawner"][..], "issues", github),
+            (&["create", "taskspawner"], "pull-requests", github),
+            (&["create", "taskspawner"], "github-event", github),
+            (&["create", "taskspawner"], "label", github),
+            (&["create", "taskspawner"], "cron", cron),
+            (&["create", "taskspawner"], "time-zone", cron),
+            (&["create", "taskspawner"], "webhook", webhook),
+            (&["create", "taskspawner"], "map", webhook),
+            (&["spawner", "preview"], "github-token", github),
+            (&["spawner", "test"], "event-name", github),
+        ] {
+            let mut flags = find(verb).into_iter().flat_map(clap::Command::get_arguments);
+            let is_there = flags.any(|argument| argument.get_long() == Some(flag));
+            assert_eq!(is_there, is_built, "{verb:?} --{flag}");
+        }
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for source in axon_api::sources::NAMES {
+            let words: Vec<&str> = help.split([' ', ',', '\n']).collect();
+            let is_built = axon_api::sources::SOURCES
+                .iter()
+                .any(|known| known.name == *source);
+            assert_eq!(words.contains(source), is_built, "{source} in {help}");
+        }
+    }
+
     /// The words of a command line, as a shell splits them.
     fn words(line: &str) -> Vec<String> {
         let mut words = Vec::new();

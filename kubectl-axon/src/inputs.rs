@@ -113,6 +113,7 @@ fn random_name() -> String {
 }
 
 /// A word that hardly comes twice: the moment, and random letters.
+#[cfg(any(feature = "github", feature = "cron"))]
 pub(crate) fn random_word() -> String {
     let moment = k8s_openapi::jiff::Timestamp::now();
     format!("{}-{}", moment.strftime("%Y%m%d%H%M%S"), random_letters())

@@ -62,7 +62,9 @@ async fn prove(
             said.contains("to do: "),
             "convert has nothing to do by hand: {said}"
         );
-        objects.iter_mut().for_each(|object| overlay(object, by_hand));
+        for object in &mut objects {
+            overlay(object, by_hand);
+        }
     }
     create(client, namespace, &objects).await?;
     if promises.is_empty() {

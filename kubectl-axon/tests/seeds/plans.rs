@@ -80,9 +80,10 @@ fn found<T>(object: Option<&T>) -> Found<'_, T> {
 
 fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -> (String, String) {
     let settings = Settings::default();
-    let admission = match task.annotations().contains_key(labels::ITEM) {
-        true => Admission::Admitted,
-        false => Admission::NotSpawned,
+    let admission = if task.annotations().contains_key(labels::ITEM) {
+        Admission::Admitted
+    } else {
+        Admission::NotSpawned
     };
     let defaults: Option<TaskDefaults> = with_defaults
         .then(|| world.find("TaskDefaults", "default"))

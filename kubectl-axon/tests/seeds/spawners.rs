@@ -1,10 +1,13 @@
 //! The Task that a spawner makes of a sample item of its source.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axon_api::{Task, TaskSpawner};
 use axon_plan::Found;
 use axon_plan::spawner::memory::Memory;
 use axon_plan::spawner::{self, SourceSeen, SpawnerObserved, Step};
 use axon_sources::WorkItem;
+use axon_sources::comment_policy::Authority;
 use axon_sources::cron;
 use axon_sources::github::examined::{Examined, Known};
 use axon_sources::github::facts::IssueFacts;
@@ -34,8 +37,8 @@ pub(crate) fn task(world: &World, name: &str, now: Timestamp) -> Task {
             ..SourceSeen::default()
         },
         tasks: &[],
-        gone: &Default::default(),
-        refused: &Default::default(),
+        gone: &BTreeSet::new(),
+        refused: &BTreeMap::new(),
     });
     let spawn = plan.steps.iter().find_map(|step| match step {
         Step::Spawn(spawn) => Some(spawn),
@@ -73,7 +76,7 @@ fn issue(spec: &GitHubIssues, now: Timestamp) -> WorkItem {
         updated: now,
         closed: None,
     };
-    let authority = Default::default();
+    let authority = Authority::default();
     let known = Known {
         body: Some("When it starts."),
         comments: Some(&[]),

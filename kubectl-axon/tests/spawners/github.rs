@@ -82,7 +82,7 @@ fn answer(path: &str) -> (&'static str, Value) {
             Some((_, "comments")) => ("200 OK", json!([])),
             _ => issues
                 .into_iter()
-                .find(|issue| issue["number"].to_string() == rest)
+                .find(|issue| issue["number"] == rest.parse::<u64>().unwrap_or_default())
                 .map_or(("404 Not Found", json!({ "message": "Not Found" })), |issue| {
                     ("200 OK", issue)
                 }),

@@ -31,6 +31,10 @@ pub(super) struct Looked {
 ///
 /// # Errors
 /// When it cannot be told which event it is, as a fragment.
+#[cfg_attr(
+    not(feature = "github"),
+    expect(clippy::unnecessary_wraps, reason = "only GitHub has events of several kinds")
+)]
 pub(super) fn look(
     spawner: &TaskSpawner,
     repository: Option<&str>,

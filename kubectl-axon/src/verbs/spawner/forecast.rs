@@ -28,8 +28,17 @@ pub(super) struct Item {
 pub(super) enum Found {
     /// It matches. The text says what was taken for granted, and is empty when nothing was.
     Match(Box<WorkItem>, String),
+    #[cfg_attr(
+        not(any(feature = "github", feature = "webhook")),
+        expect(dead_code, reason = "ticks have no filters")
+    )]
     NoMatch(String),
+    #[cfg_attr(not(feature = "github"), expect(dead_code, reason = "only GitHub is asked"))]
     Unknown(String),
+    #[cfg_attr(
+        not(feature = "cron"),
+        expect(dead_code, reason = "only ticks are known before they come")
+    )]
     /// It comes at a later moment, such as the next tick; the text says when.
     Later(Box<WorkItem>, String),
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use axon_api::kinds::task::DEFAULT_TYPE;
-use axon_api::{TaskDefaults, TaskSpawner, Workspace, WorkspaceSpec};
+use axon_api::{TaskDefaults, TaskSpawner, Workspace};
 use clap::Args;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -232,7 +232,8 @@ impl Named {
     }
 
     /// The repository and how to check it out, from the template itself or from what it names.
-    pub(super) fn spec<'a>(&'a self, spawner: &'a TaskSpawner) -> Option<&'a WorkspaceSpec> {
+    #[cfg(any(feature = "github", feature = "webhook"))]
+    pub(super) fn spec<'a>(&'a self, spawner: &'a TaskSpawner) -> Option<&'a axon_api::WorkspaceSpec> {
         let own = spawner.spec.task_template.workspace.as_ref();
         own.or(match self {
             Self::Found(workspace) => Some(&workspace.spec),

@@ -108,6 +108,10 @@ pub(super) fn preview(context: &Context, args: &PreviewArgs) -> Result<Exit> {
     })
 }
 
+#[cfg_attr(
+    not(feature = "github"),
+    expect(clippy::unused_async, reason = "nobody has to be asked for ticks")
+)]
 async fn heard(given: &Given, workspace: &Named, args: &PreviewArgs, now: Timestamp) -> Result<Heard> {
     #[cfg(feature = "github")]
     if super::github::is_polled(&given.spawner) {

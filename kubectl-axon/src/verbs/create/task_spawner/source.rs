@@ -156,7 +156,10 @@ impl SourceArgs {
         #[cfg(feature = "github")]
         return self.poll_interval.as_ref();
         #[cfg(not(feature = "github"))]
-        None
+        {
+            let _ = self;
+            None
+        }
     }
 
     #[cfg(feature = "github")]
