@@ -436,4 +436,20 @@ mod tests {
             }
         }
     }
+
+    #[cfg(all(feature = "github", feature = "cron", feature = "webhook"))]
+    #[test]
+    fn the_commands_of_the_page_on_spawners_are_understood() {
+        let page = include_str!("../../docs/spawners.md");
+        let commands = page
+            .lines()
+            .filter(|line| line.trim().starts_with("kubectl axon "));
+        let commands: Vec<&str> = commands.map(str::trim).collect();
+        assert!(commands.len() > 8, "{commands:?}");
+        for command in commands {
+            if let Err(error) = Cli::try_parse_from(words(command).split_off(1)) {
+                panic!("{command}\n{error}");
+            }
+        }
+    }
 }

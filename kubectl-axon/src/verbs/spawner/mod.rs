@@ -102,3 +102,52 @@ fn would_make_none(spawner: &TaskSpawner, why: &str) -> Failure {
         failure.hint(hint.trim_start_matches("hint: "))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+    use axon_plan::spawner::{SourceSeen, SpawnerObserved};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn every_manifest_of_the_page_on_spawners_is_one_that_works() {
+        let page = include_str!("../../../../docs/spawners.md");
+        let blocks = page
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next());
+        let mut sources = BTreeSet::new();
+        for block in blocks {
+            let objects = manifest::parse(block, "the page").expect("a manifest");
+            let object = objects.into_iter().next().expect("an object");
+            let mut spawner: TaskSpawner = serde_json::from_value(object).expect("a TaskSpawner");
+            axon_api::sources::check(&spawner.spec.when).expect("a source that is told all");
+            sources.extend(spawner.spec.when.source());
+            spawner.metadata.uid = Some("uid".to_owned());
+            let plan = axon_plan::spawner::plan(&SpawnerObserved {
+                now: k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+                spawner: &spawner,
+                workspace: axon_plan::Found::NotNamed,
+                default_type: "claude-code",
+                memory: &axon_plan::spawner::memory::Memory::default(),
+                source: SourceSeen {
+                    heard: Some(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+                    ..SourceSeen::default()
+                },
+                tasks: &[],
+                gone: &BTreeSet::new(),
+                refused: &BTreeMap::new(),
+            });
+            let is_ready = |status: &axon_api::TaskSpawnerStatus| {
+                let mut conditions = status.conditions.iter();
+                conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+            };
+            let is_built = SOURCES
+                .iter()
+                .any(|known| Some(known.name) == spawner.spec.when.source());
+            assert_eq!(is_ready(&plan.status), is_built, "{block}\n{:#?}", plan.status);
+        }
+        assert_eq!(sources, NAMES.iter().copied().collect());
+    }
+}
