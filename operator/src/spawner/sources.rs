@@ -22,6 +22,9 @@ mod cron;
 mod github;
 mod request;
 
+#[cfg(feature = "github")]
+pub use self::github::ask as ask_of;
+
 /// Those who ask the sources of spawners. Cheap to clone.
 #[derive(Clone)]
 pub struct Sources {
