@@ -49,5 +49,9 @@ those that have a value of their own there.
         std::fs::write(&path, &page).expect("written");
     }
     let is = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(is == page, "{} is not what the program says\nhint: make docs", path.display());
+    assert!(
+        is == page,
+        "{} is not what the program says\nhint: make docs",
+        path.display()
+    );
 }

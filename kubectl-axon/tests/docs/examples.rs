@@ -37,7 +37,11 @@ async fn every_example_is_taken_by_a_server_that_ignores_nothing() {
     for example in folders() {
         let objects = objects(&example);
         assert!(!objects.is_empty(), "{example} has no manifest");
-        kinds.extend(objects.iter().filter_map(|object| object["kind"].as_str().map(str::to_owned)));
+        kinds.extend(
+            objects
+                .iter()
+                .filter_map(|object| object["kind"].as_str().map(str::to_owned)),
+        );
         let created = server.create(&format!("example-{example}"), &objects).await;
         created.unwrap_or_else(|why| panic!("{example}: {why}"));
     }
@@ -66,7 +70,10 @@ fn every_example_is_planned_as_its_golden_file_says() {
             made.insert(path);
         }
     }
-    let stale: Vec<_> = files::list(&folder, "yaml").into_iter().filter(|path| !made.contains(path)).collect();
+    let stale: Vec<_> = files::list(&folder, "yaml")
+        .into_iter()
+        .filter(|path| !made.contains(path))
+        .collect();
     assert!(stale.is_empty(), "of no example: {stale:?}");
 }
 

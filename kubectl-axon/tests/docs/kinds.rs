@@ -56,7 +56,8 @@ fn section(page: &mut String, spec: &Value) {
     let plural = spec["names"]["plural"].as_str().expect("a plural");
     let short = spec["names"]["shortNames"][0].as_str();
     let short = short.map(|name| format!(", short `{name}`")).unwrap_or_default();
-    let about = one_line(&schema["properties"]["spec"]).unwrap_or_else(|| one_line(schema).unwrap_or_default());
+    let about =
+        one_line(&schema["properties"]["spec"]).unwrap_or_else(|| one_line(schema).unwrap_or_default());
     let _ = write!(page, "\n## {kind}\n\n{about} Resource `{plural}`{short}.\n");
     for part in ["spec", "status"] {
         let part_schema = &schema["properties"][part];
@@ -78,7 +79,11 @@ fn section(page: &mut String, spec: &Value) {
 
 /// The rows of all fields below a schema.
 fn rows(page: &mut String, kind: &str, schema: &Value, path: &str, rules: &mut Vec<String>) {
-    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+    for rule in schema["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         if let Some(message) = rule["message"].as_str() {
             rules.push(message.to_owned());
         }
@@ -90,7 +95,11 @@ fn rows(page: &mut String, kind: &str, schema: &Value, path: &str, rules: &mut V
         .filter_map(Value::as_str)
         .collect();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
         let elsewhere = ELSEWHERE
             .iter()
             .find(|(field, home)| field == name && *home != kind)
@@ -102,7 +111,11 @@ fn rows(page: &mut String, kind: &str, schema: &Value, path: &str, rules: &mut V
             .map(|(_, type_)| (*type_).to_owned());
         let is_closed = elsewhere.is_some() || foreign.is_some();
         let type_ = elsewhere.or(foreign).unwrap_or_else(|| type_of(field));
-        let must = if required.contains(&name.as_str()) { ", required" } else { "" };
+        let must = if required.contains(&name.as_str()) {
+            ", required"
+        } else {
+            ""
+        };
         let about = one_line(field).unwrap_or_default().replace('|', "\\|");
         let _ = writeln!(page, "| `{path}` | {type_}{must} | {about} |");
         if is_closed {
@@ -121,7 +134,13 @@ fn type_of(field: &Value) -> String {
         let values: Vec<String> = values
             .iter()
             .filter_map(Value::as_str)
-            .map(|value| if value.is_empty() { "empty".to_owned() } else { format!("`{value}`") })
+            .map(|value| {
+                if value.is_empty() {
+                    "empty".to_owned()
+                } else {
+                    format!("`{value}`")
+                }
+            })
             .collect();
         return values.join(", ");
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axon_api::{AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, names, repository};
+use axon_api::{
+    AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, names, repository,
+};
 use axon_plan::pipeline::{self, PipelineObserved};
 use axon_plan::{
-    Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys, Settings, Step,
-    references,
+    Admission, BranchSeen, Dependency, DependencyTask, Found, LeaseSeen, Observed, SecretKeys, Settings,
+    Step, references,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -55,10 +57,15 @@ fn found<T>(named: bool, object: Option<&T>) -> Found<'_, T> {
 pub(crate) fn job(world: &World<'_>, task: &Task) -> Result<Value, String> {
     let settings = Settings::default();
     let defaults: Option<TaskDefaults> = world.find("TaskDefaults", "default");
-    let agent = references::agent_type(task, defaults.as_ref(), settings.default_type.as_deref()).expect("a type");
+    let agent =
+        references::agent_type(task, defaults.as_ref(), settings.default_type.as_deref()).expect("a type");
     let provider_name = references::provider(task, defaults.as_ref(), agent);
     let provider: Option<AgentProvider> = provider_name.and_then(|name| world.find("AgentProvider", name));
-    let workspace_name = task.spec.workspace_ref.as_ref().map(|reference| reference.name.as_str());
+    let workspace_name = task
+        .spec
+        .workspace_ref
+        .as_ref()
+        .map(|reference| reference.name.as_str());
     let workspace: Option<Workspace> = workspace_name.and_then(|name| world.find("Workspace", name));
     let configs: Vec<(&str, Option<AgentConfig>)> = references::agent_configs(task)
         .map(|name| (name, world.find("AgentConfig", name)))
@@ -85,7 +92,12 @@ pub(crate) fn job(world: &World<'_>, task: &Task) -> Result<Value, String> {
         .zip(spec)
         .map(|(branch, spec)| held(task, branch, &spec.repo));
     let held_branches: Vec<LeaseSeen> = branch.iter().filter_map(|branch| branch.lease.clone()).collect();
-    let dependencies: Vec<Dependency> = task.spec.depends_on.iter().map(|name| done(world, name)).collect();
+    let dependencies: Vec<Dependency> = task
+        .spec
+        .depends_on
+        .iter()
+        .map(|name| done(world, name))
+        .collect();
     let decided = axon_plan::plan(&Observed {
         now: now(),
         settings: &settings,
@@ -113,7 +125,11 @@ pub(crate) fn job(world: &World<'_>, task: &Task) -> Result<Value, String> {
     if !made.iter().any(|object| object["kind"] == "Job") {
         return Err(format!("{} ({message})", decided.why));
     }
-    Ok(if made.len() == 1 { made.remove(0) } else { Value::from(made) })
+    Ok(if made.len() == 1 {
+        made.remove(0)
+    } else {
+        Value::from(made)
+    })
 }
 
 /// The branch as it is when this Task holds it.
@@ -134,14 +150,23 @@ fn held(task: &Task, branch: &str, repo: &str) -> BranchSeen {
 /// A dependency of the example that has pushed a commit.
 fn done(world: &World<'_>, name: &str) -> Dependency {
     let task: Option<Task> = world.find("Task", name);
-    let branch = task.as_ref().and_then(|task| task.spec.branch.clone()).unwrap_or_default();
-    let results = [("branch", branch.as_str()), ("commit", "0123456789abcdef0123456789abcdef01234567")];
+    let branch = task
+        .as_ref()
+        .and_then(|task| task.spec.branch.clone())
+        .unwrap_or_default();
+    let results = [
+        ("branch", branch.as_str()),
+        ("commit", "0123456789abcdef0123456789abcdef01234567"),
+    ];
     Dependency {
         name: name.to_owned(),
         task: task.map(|task| DependencyTask {
             uid: task.metadata.uid.unwrap_or_default(),
             phase: Some(Phase::Succeeded),
-            outputs: results.iter().map(|(key, value)| format!("{key}: {value}")).collect(),
+            outputs: results
+                .iter()
+                .map(|(key, value)| format!("{key}: {value}"))
+                .collect(),
             results: results
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -161,7 +186,8 @@ fn made(step: &Step) -> Option<Value> {
         Step::CreateClaim(claim) => serde_json::to_value(claim).ok(),
         Step::CreateRunSecret(secret) => {
             let packed = secret.data.as_ref()?.values().next()?;
-            let run: Value = serde_json::from_reader(flate2::read::GzDecoder::new(packed.0.as_slice())).ok()?;
+            let run: Value =
+                serde_json::from_reader(flate2::read::GzDecoder::new(packed.0.as_slice())).ok()?;
             Some(json!({ "kind": "Secret", "metadata": { "name": secret.metadata.name }, "run": run }))
         }
         _ => None,

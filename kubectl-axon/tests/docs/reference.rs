@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use axon_api::Phase;
-use axon_operator::metrics::{
-    DeliveryLabels, GitHubLabels, Metrics, RoundLabels, RoundResult, WriteLabels,
-};
+use axon_operator::metrics::{DeliveryLabels, GitHubLabels, Metrics, RoundLabels, RoundResult, WriteLabels};
 
 use super::{files, kinds};
 
@@ -42,7 +40,10 @@ Every verb has the flags of the connection, which are shown once, at the end.
         count += 1;
     }
     assert!(count > 10, "the verbs were found: {count}");
-    let _ = write!(page, "\n## Flags of the connection\n\n```text\n{connection}\n```\n");
+    let _ = write!(
+        page,
+        "\n## Flags of the connection\n\n```text\n{connection}\n```\n"
+    );
     files::compare(&path("cli.md"), &page);
 }
 
@@ -122,7 +123,12 @@ fn the_reference_of_metrics_is_the_page_that_prometheus_reads() {
         let names = rest
             .trim_start_matches('{')
             .split_once('}')
-            .map(|(inside, _)| inside.split(',').filter_map(|label| label.split('=').next()).collect())
+            .map(|(inside, _)| {
+                inside
+                    .split(',')
+                    .filter_map(|label| label.split('=').next())
+                    .collect()
+            })
             .unwrap_or_default();
         labels.insert(name, names);
     }
@@ -149,7 +155,9 @@ What the operator serves at `/metrics` (port 8080). Generated from the code: `ma
             "histogram" => format!("{name}_count"),
             _ => name.to_owned(),
         };
-        let of = labels.get(sample.as_str()).unwrap_or_else(|| panic!("{name} was not counted"));
+        let of = labels
+            .get(sample.as_str())
+            .unwrap_or_else(|| panic!("{name} was not counted"));
         let of: Vec<String> = of.iter().map(|label| format!("`{label}`")).collect();
         let shown = if type_ == "counter" { sample.as_str() } else { name };
         let about = about.trim_end_matches('.');

@@ -2,7 +2,7 @@
 
 use axon_api::sources::comment_policy::{Authority, Permission, Standing};
 use axon_api::sources::github::examined::{Examined, Known};
-use axon_api::sources::github::facts::{Comment, IssueFacts, PullFacts, Review, ReviewVerdict};
+use axon_api::sources::github::facts::{Comment, IssueFacts, LineComment, PullFacts, Review, ReviewVerdict};
 use axon_api::sources::github::webhook::Delivery;
 use axon_api::sources::github::{issues, items, pull_requests, webhook as github_webhook};
 use axon_api::sources::webhook::{self, Read, Request};
@@ -35,8 +35,14 @@ pub(crate) fn item(when: &When) -> Result<WorkItem, String> {
 fn on_github(when: &When) -> Result<WorkItem, String> {
     let is_pull_request = when.github_pull_requests.is_some();
     let (labels, asked) = match (&when.github_issues, &when.github_pull_requests) {
-        (Some(spec), _) => (&spec.labels, spec.policy().and_then(|policy| policy.trigger_comment.clone())),
-        (None, Some(spec)) => (&spec.labels, spec.policy().and_then(|policy| policy.trigger_comment.clone())),
+        (Some(spec), _) => (
+            &spec.labels,
+            spec.policy().and_then(|policy| policy.trigger_comment.clone()),
+        ),
+        (None, Some(spec)) => (
+            &spec.labels,
+            spec.policy().and_then(|policy| policy.trigger_comment.clone()),
+        ),
         (None, None) => return Err("a source without a sample".to_owned()),
     };
     let issue = IssueFacts {
@@ -63,7 +69,10 @@ fn on_github(when: &When) -> Result<WorkItem, String> {
         id: 7,
         author: "grace".to_owned(),
         is_bot: false,
-        body: asked.map_or_else(|| "It is so in Firefox only.".to_owned(), |command| format!("{command}\nIt is so in Firefox only.")),
+        body: asked.map_or_else(
+            || "It is so in Firefox only.".to_owned(),
+            |command| format!("{command}\nIt is so in Firefox only."),
+        ),
         url: "https://github.com/your-org/your-repo/issues/42#issuecomment-7".to_owned(),
         created: at(60),
         updated: at(60),
@@ -77,10 +86,28 @@ fn on_github(when: &When) -> Result<WorkItem, String> {
         commit: pull.head_sha.clone(),
         submitted: at(90),
     }];
+    let line_comments = [LineComment {
+        comment: Comment {
+            id: 9,
+            body: "This is null before the first render.".to_owned(),
+            created: at(80),
+            updated: at(80),
+            ..comments[0].clone()
+        },
+        path: "src/page.ts".to_owned(),
+        line: Some(12),
+        commit: pull.head_sha.clone(),
+    }];
     let mut authority = Authority::default();
     for login in ["ada", "grace"] {
         let permission = Some(Permission::Write);
-        authority.record(login, Standing::Known { permission, teams: std::iter::empty().collect() });
+        authority.record(
+            login,
+            Standing::Known {
+                permission,
+                teams: std::iter::empty().collect(),
+            },
+        );
     }
     let known = Known {
         pull: Some(&pull),
@@ -88,7 +115,7 @@ fn on_github(when: &When) -> Result<WorkItem, String> {
         reviews: Some(&reviews),
         body: Some("Log in, and nothing is shown."),
         comments: Some(&comments),
-        line_comments: Some(&[]),
+        line_comments: Some(&line_comments),
         ..Known::nothing(&authority)
     };
     let origin = items::Origin {
