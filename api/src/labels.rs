@@ -45,6 +45,9 @@ pub const FORCE: &str = "axon.io/force";
 pub const PIPELINE: &str = "axon.io/pipeline";
 /// On Tasks, as a label: the step of the TaskPipeline.
 pub const PIPELINE_STEP: &str = "axon.io/pipeline-step";
+/// On the objects of an installation, as a label: the operator's namespace. By it they are found
+/// again when they are upgraded or removed.
+pub const INSTALLATION: &str = "axon.io/installation";
 /// The annotation in which `kubectl apply` keeps a second copy of the object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

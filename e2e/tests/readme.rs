@@ -20,15 +20,11 @@ const RUN_ELSEWHERE: &[(&str, &str)] = &[
         "cargo install ",
         "`cargo build --bins` has built the same programs",
     ),
-    ("cargo build --release ", "e2e/bench builds the release programs"),
     (
-        "target/release/axon-operator ",
-        "the plane of the cluster's scenarios does, with the debug build",
+        "kubectl axon install ",
+        "tests/install.rs does, on a real cluster",
     ),
-    (
-        "kubectl create namespace axon-system",
-        "the plane of the cluster's scenarios makes it",
-    ),
+    ("kubectl axon doctor", "tests/install.rs does, on a real cluster"),
     (
         "kubectl create secret generic anthropic-api-key ",
         "the cluster's scenarios make such a Secret",

@@ -141,6 +141,10 @@ enum Verb {
     Version(verbs::version::VersionArgs),
     Completion(verbs::completion::CompletionArgs),
     Local(verbs::local::LocalArgs),
+    Install(Box<verbs::install::InstallArgs>),
+    Upgrade(Box<verbs::upgrade::UpgradeArgs>),
+    Uninstall(verbs::uninstall::UninstallArgs),
+    Doctor(verbs::doctor::DoctorArgs),
 }
 
 /// What a verb may ask for.
@@ -231,6 +235,10 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::Version(args) => verbs::version::version(global, &args),
         Verb::Completion(args) => verbs::completion::completion(&args),
         Verb::Local(args) => verbs::local::local(&args),
+        Verb::Install(args) => verbs::install::install(&context(global)?, &args),
+        Verb::Upgrade(args) => verbs::upgrade::upgrade(&context(global)?, &args),
+        Verb::Uninstall(args) => verbs::uninstall::uninstall(&context(global)?, &args),
+        Verb::Doctor(args) => verbs::doctor::doctor(&context(global)?, &args),
     }
 }
 

@@ -36,7 +36,7 @@ Exit codes:
   11   the task or pipeline was cancelled
   12   the object was deleted before it ended, or was as it was waited for
   13   with convert: something was lost, or is to be done by hand
-  14   with wait: --timeout passed first
+  14   with wait, install, upgrade and uninstall: --timeout passed first
   130  interrupted; the task goes on";
 
 impl Exit {

@@ -83,9 +83,10 @@ impl Failure {
         match status.code {
             401 => failure.hint("log in to the cluster again; `kubectl auth whoami` shows who you are to it"),
             403 => failure.hint("ask the cluster's administrator for that permission"),
-            404 if !names_an_object => failure.hint(
-                "Axon's definitions are not installed in this cluster: `axon-operator crd | kubectl apply -f -`",
-            ),
+            404 if !names_an_object => failure.hint(format!(
+                "Axon's definitions are not installed in this cluster: `{} install` installs Axon",
+                invocation::name()
+            )),
             _ => failure,
         }
     }

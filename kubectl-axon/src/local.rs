@@ -71,6 +71,12 @@ pub(crate) fn status() -> Result<String> {
     ))
 }
 
+/// Whether agents can be run in a sandbox here, or why not.
+pub(crate) fn sandbox_works() -> Result<(), String> {
+    let tried = cluster::block_on(async { Ok(axon_local::jobs::sandbox_works().await) });
+    tried.unwrap_or_else(|failure| Err(failure.render().trim_end().to_owned()))
+}
+
 /// Stops the plane, and says so.
 pub(crate) fn stop() -> Result<String> {
     let directory = directory()?;

@@ -145,7 +145,8 @@ pub(crate) fn show_unsent(wanted: &[Wanted], format: Option<&Format>) -> Result<
     output::print(unsent(&objects, format)?)
 }
 
-fn unsent(objects: &[Value], format: Option<&Format>) -> Result<String> {
+/// Objects as documents, or as `format` says.
+pub(crate) fn unsent(objects: &[Value], format: Option<&Format>) -> Result<String> {
     Ok(match format {
         Some(Format::Json) => match objects {
             [one] => output::to_json(one),

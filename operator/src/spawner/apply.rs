@@ -146,15 +146,14 @@ impl Hands<'_> {
         }
     }
 
-    /// Whether a Task that is there is the one that was to be created: of this spawner, this item and
-    /// this trigger.
+    /// Whether a Task that is there is as good as the one that was to be created: of this spawner and
+    /// this item. Which of the item's Tasks it is, it says itself.
     fn is_of(&self, existing: &Task, wanted: &Task) -> bool {
         let is_ours = existing.owner_references().iter().any(|owner| {
             owner.controller == Some(true) && Some(&owner.uid) == self.spawner.meta().uid.as_ref()
         });
         let annotation = |task: &Task, name: &str| task.annotations().get(name).cloned();
-        let same = |name| annotation(existing, name) == annotation(wanted, name);
-        is_ours && same(labels::ITEM) && same(labels::TRIGGER)
+        is_ours && annotation(existing, labels::ITEM) == annotation(wanted, labels::ITEM)
     }
 
     /// Deletes a Task that was made twice.

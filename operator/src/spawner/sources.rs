@@ -129,7 +129,7 @@ impl Sources {
         let deliveries = {
             let queue = Arc::clone(queue);
             let wake = move |key: &Key| queue.wake(key, Urgency::Normal);
-            crate::webhook::start(watches, client.clone(), config, metrics.clone(), wake)
+            crate::webhook::start(watches, client.clone(), config, metrics.clone(), None, wake)
         };
         Self {
             #[cfg(feature = "github")]

@@ -69,6 +69,14 @@ pub struct Options {
 /// How many pods run at once unless told otherwise.
 pub const DEFAULT_PARALLEL_PODS: usize = 16;
 
+/// Tries the sandbox that agents get; the reason when it does not work.
+pub async fn sandbox_works() -> Result<(), String> {
+    match sandbox::bubblewrap::probe().await {
+        sandbox::Bubblewrap::Works => Ok(()),
+        sandbox::Bubblewrap::Fails(reason) => Err(reason),
+    }
+}
+
 /// Runs Jobs and pods until a watch cannot go on. Dropped, it leaves what runs to the next one.
 pub async fn run(client: Client, options: Options) -> anyhow::Result<()> {
     let (changes, configuration) = watch::channel(0);
