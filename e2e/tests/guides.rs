@@ -44,7 +44,7 @@ const HOW: &[(&str, How)] = &[
         How::Elsewhere("the plane of the cluster's scenarios applies what it prints"),
     ),
     (
-        "axon run --local --workspace-repo your-repository --branch typos ",
+        "axon run --local --workspace-repo ./your-repository --branch typos ",
         How::Elsewhere("tests/readme.rs runs the same with a scripted provider"),
     ),
     ("axon ", How::Typed),
@@ -52,6 +52,8 @@ const HOW: &[(&str, How)] = &[
     ("export KUBECONFIG=$(axon local kubeconfig)", How::Typed),
     ("kubectl get tasks", How::Understood),
     ("kubectl explain ", How::Typed),
+    // A ServiceAccount is in it, which the embedded plane has not.
+    ("kubectl apply -f examples/14-bedrock/", How::Understood),
     ("kubectl apply -f examples/", How::Applied),
     ("kubectl ", How::Understood),
     ("helm ", How::Understood),
