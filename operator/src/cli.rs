@@ -107,7 +107,8 @@ pub(crate) struct WebhookOptions {
     /// Where webhooks arrive, on every replica: /webhook/github and /webhook/SOURCE; none means
     /// nowhere
     #[arg(
-        long = "webhook-address",
+        id = "webhook-address",
+        long,
         env = "AXON_WEBHOOK_ADDRESS",
         value_name = "ADDRESS",
         default_value = "0.0.0.0:8082",
@@ -117,12 +118,17 @@ pub(crate) struct WebhookOptions {
 
     /// Folder with the keys that webhooks are signed with: a file github, and one for each other
     /// source, with a key a line [default: only TaskSpawners have keys]
-    #[arg(long = "webhook-secrets", env = "AXON_WEBHOOK_SECRETS", value_name = "FOLDER")]
+    #[arg(
+        id = "webhook-secrets",
+        long,
+        env = "AXON_WEBHOOK_SECRETS",
+        value_name = "FOLDER"
+    )]
     secrets: Option<PathBuf>,
 
     /// URL under which GitHub reaches /webhook/github, by which its hooks are known when they are
     /// asked for what they sent in vain [default: every URL that ends with /webhook/github]
-    #[arg(long = "webhook-url", env = "AXON_WEBHOOK_URL", value_name = "URL", value_parser = http_url)]
+    #[arg(id = "webhook-url", long, env = "AXON_WEBHOOK_URL", value_name = "URL", value_parser = http_url)]
     url: Option<String>,
 }
 
