@@ -20,7 +20,7 @@ impl Sources {
             Ok(ask) => ask,
             Err(wrong) => {
                 self.leave(asker.key);
-                return Heard::trouble("InvalidRepository", wrong);
+                return Heard::trouble("InvalidSource", wrong);
             }
         };
         self.hub.subscribe(asker.key, ask);
