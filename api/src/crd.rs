@@ -48,7 +48,10 @@ fn finish(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         strip_unknown_formats(schema);
         strip_borrowed_descriptions(&mut schema["properties"]["spec"]);
-        strip_borrowed_descriptions(&mut schema["properties"]["spec"]["properties"]["taskTemplate"]);
+        // Asking for it by index would give every kind such a field.
+        if let Some(template) = schema.pointer_mut("/properties/spec/properties/taskTemplate") {
+            strip_borrowed_descriptions(template);
+        }
         match crd.spec.names.kind.as_str() {
             "Task" => make_immutable(&mut schema["properties"]["spec"], "Task", MUTABLE_TASK_FIELDS),
             "TaskPipeline" => {

@@ -10,7 +10,7 @@ use axon_sources::github::client::{Budget, People, Scope, Wait};
 use axon_sources::github::endpoint::Endpoint;
 use axon_sources::github::examined::Examined;
 use axon_sources::github::facts::IssueFacts;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::mirror::{Changes, Mirror};
@@ -20,6 +20,9 @@ use crate::key::Key;
 /// How often everything is listed anew, to find what no change tells of: issues that were deleted or
 /// transferred, and labels that were renamed.
 const RELIST: Duration = Duration::from_hours(1);
+
+/// How far GitHub's clock may be behind this one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 /// A repository, and the credential that it is asked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +34,9 @@ pub struct Source {
 }
 
 /// All spawners and all pollers.
-#[derive(Default)]
 pub(super) struct Book {
+    /// The shortest time between two polls of one poller.
+    floor: Duration,
     spawners: HashMap<Key, Subscription>,
     pollers: HashMap<Key, Poller>,
 }
@@ -167,6 +171,14 @@ impl Source {
 }
 
 impl Book {
+    pub(super) fn new(floor: Duration) -> Self {
+        Self {
+            floor,
+            spawners: HashMap::new(),
+            pollers: HashMap::new(),
+        }
+    }
+
     /// Notes what a spawner asks. Answers with the poller that has something to do now.
     pub(super) fn subscribe(&mut self, spawner: &Key, ask: Ask, api_url: Option<&str>) -> Option<Key> {
         if let Some(subscription) = self.spawners.get(spawner)
@@ -276,7 +288,7 @@ impl Book {
         let Some(poller) = self.pollers.get_mut(key) else {
             return Begun::Gone;
         };
-        let earliest = poller.earliest(now);
+        let earliest = poller.earliest(self.floor, now);
         if earliest > now {
             return Begun::Early(earliest - now);
         }
@@ -365,7 +377,7 @@ impl Book {
         let spawners = &self.spawners;
         let intervals = poller.spawners.iter().filter_map(|spawner| spawners.get(spawner));
         let interval = intervals.map(|subscription| subscription.ask.interval).min();
-        let interval = interval.unwrap_or(RELIST).max(pace::FLOOR);
+        let interval = interval.unwrap_or(RELIST);
         for spawner in &poller.spawners {
             if let Some(subscription) = self.spawners.get_mut(spawner) {
                 subscription.hand_out();
@@ -382,11 +394,19 @@ impl Book {
             None => {
                 poller.failures = 0;
                 poller.barred = None;
-                pace::after_success(interval, pace::phase(key), now - poller.began, outcome.budget, at)
+                let phase = pace::phase(key);
+                pace::after_success(
+                    interval,
+                    phase,
+                    now - poller.began,
+                    self.floor,
+                    outcome.budget,
+                    at,
+                )
             }
             Some(trouble) if trouble.passes => {
                 poller.failures = poller.failures.saturating_add(1);
-                let delay = pace::after_trouble(poller.failures, wait, at);
+                let delay = pace::after_trouble(poller.failures, wait, self.floor, at);
                 poller.barred = now.checked_add(delay);
                 delay
             }
@@ -400,7 +420,7 @@ impl Book {
         poller.trouble = trouble;
         poller.due = now.checked_add(delay);
         // What was asked for meanwhile is not forgotten.
-        let next = poller.earliest(now).saturating_duration_since(now);
+        let next = poller.earliest(self.floor, now).saturating_duration_since(now);
         Ended {
             next: Some(next),
             woken,
@@ -485,13 +505,13 @@ impl Poller {
     }
 
     /// When it may poll next.
-    fn earliest(&self, now: Instant) -> Instant {
+    fn earliest(&self, floor: Duration, now: Instant) -> Instant {
         let wanted = if self.is_asked {
             now
         } else {
             self.due.unwrap_or(now)
         };
-        let floor = self.polled.map_or(now, |polled| polled + pace::FLOOR);
+        let floor = self.polled.map_or(now, |polled| polled + floor);
         wanted.max(floor).max(self.barred.unwrap_or(now))
     }
 
@@ -516,7 +536,12 @@ impl Poller {
             Listed::Everything { scope, issues, kept } => {
                 self.listed = Some(now);
                 self.etag = None;
-                self.mirror.replace(scope, issues, &kept)
+                let changes = self.mirror.replace(scope, issues, &kept);
+                // GitHub's clock may be behind this one.
+                let at = Timestamp::now();
+                self.mirror
+                    .begin_at(at.saturating_sub(CLOCKS_DIFFER).unwrap_or(at));
+                changes
             }
         }
     }

@@ -43,6 +43,11 @@ impl Mirror {
         self.newest
     }
 
+    /// From here on changes are asked for, when nothing is known that says from when on.
+    pub(super) fn begin_at(&mut self, moment: Timestamp) {
+        self.newest = self.newest.or(Some(moment));
+    }
+
     pub(super) fn get(&self, number: u64) -> Option<&Arc<IssueFacts>> {
         self.issues.get(&number)
     }

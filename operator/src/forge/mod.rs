@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use axon_plan::spawner::Trouble;
 use axon_sources::github::client::{Budget, FailureKind, GitHubClient, Look, People};
+use axon_sources::github::endpoint::Endpoint;
 use axon_sources::{Candidate, Cause, Fetched};
 use k8s_openapi::jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -52,6 +53,32 @@ pub struct Ask {
     pub interval: Duration,
     /// What the templates use.
     pub wanted: Wanted,
+}
+
+/// Which repository a source asks about, and with which of the Workspace's secrets. `repo` is the
+/// source's own: `owner/name` on the workspace's server, or a URL; without it the workspace's
+/// repository is asked about. On another server than the workspace's its credential is not used.
+pub fn target(workspace: &str, repo: Option<&str>, secret: Option<&str>) -> (String, Option<String>) {
+    let secret = secret.map(str::to_owned);
+    let Some(repo) = repo else {
+        return (workspace.to_owned(), secret);
+    };
+    if !repo.contains(':') {
+        return (sibling(workspace, repo), secret);
+    }
+    let api = |url: &str| Endpoint::of(url).map(|endpoint| endpoint.api);
+    let is_same = api(repo).is_some() && api(repo) == api(workspace);
+    (repo.to_owned(), secret.filter(|_| is_same))
+}
+
+/// The URL of the repository `owner/name` on the server of the one at `url`.
+fn sibling(url: &str, repository: &str) -> String {
+    let scheme = url.find("://").map_or(0, |at| at + "://".len());
+    let rest = url.get(scheme..).unwrap_or_default();
+    let separator = if scheme == 0 { ':' } else { '/' };
+    let server = rest.find(separator).map_or(url.len(), |at| scheme + at);
+    let server = url.get(..server).unwrap_or(url);
+    format!("{server}{separator}{repository}")
 }
 
 /// What a spawner's source has to say, from memory.
@@ -118,12 +145,20 @@ impl Hub {
             github,
             api_url,
             wake,
-            book: Mutex::default(),
+            book: Mutex::new(Book::new(pace::FLOOR)),
             queue: Queue::default(),
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// The same hub, that asks a repository again after this time at the earliest, instead of 5
+    /// seconds. Forgets who has subscribed.
+    #[must_use]
+    pub fn with_floor(self, floor: Duration) -> Self {
+        *self.book() = Book::new(floor);
+        self
     }
 
     /// The spawner asks this from now on. Called again with the same, it does nothing.
@@ -286,5 +321,53 @@ impl Hub {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.inner.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_asks_about_the_workspaces_repository_or_its_own_and_leaks_no_credential() {
+        for (workspace, repo, url, has_secret) in [
+            (
+                "https://github.com/me/fork.git",
+                None,
+                "https://github.com/me/fork.git",
+                true,
+            ),
+            (
+                "https://github.com/me/fork.git",
+                Some("org/repo"),
+                "https://github.com/org/repo",
+                true,
+            ),
+            (
+                "git@github.com:me/fork.git",
+                Some("org/repo"),
+                "git@github.com:org/repo",
+                true,
+            ),
+            (
+                "https://github.com/me/fork",
+                Some("git@github.com:org/repo.git"),
+                "git@github.com:org/repo.git",
+                true,
+            ),
+            (
+                "https://github.com/me/fork",
+                Some("https://evil.example.com/org/repo"),
+                "https://evil.example.com/org/repo",
+                false,
+            ),
+        ] {
+            let (found, secret) = target(workspace, repo, Some("token"));
+            assert_eq!(
+                (found.as_str(), secret.is_some()),
+                (url, has_secret),
+                "{workspace} {repo:?}"
+            );
+        }
     }
 }

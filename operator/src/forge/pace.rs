@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::key::Key;
 
-/// The shortest time between two polls, whoever asks.
+/// The shortest time between two polls, whoever asks, unless the hub is told another.
 pub(super) const FLOOR: Duration = Duration::from_secs(5);
 /// What a person has to mend is looked at again after this long, unless the interval is longer.
 const SLOW: Duration = Duration::from_mins(10);
@@ -27,16 +27,17 @@ pub(super) fn after_success(
     interval: Duration,
     phase: Duration,
     since_start: Duration,
+    floor: Duration,
     budget: Option<Budget>,
     now: Timestamp,
 ) -> Duration {
-    let interval = interval.max(FLOOR);
+    let interval = interval.max(floor).max(Duration::from_millis(1));
     let into = since_start.as_millis() % interval.as_millis();
     let phase = phase.as_millis() % interval.as_millis();
     let ahead = (phase + interval.as_millis() - into) % interval.as_millis();
     let ahead = Duration::from_millis(u64::try_from(ahead).unwrap_or(u64::MAX));
     // What is almost due is due an interval later.
-    let wait = if ahead < FLOOR { ahead + interval } else { ahead };
+    let wait = if ahead < floor { ahead + interval } else { ahead };
     wait.max(budget.map_or(Duration::ZERO, |budget| stretched(budget, now)))
 }
 
@@ -46,14 +47,16 @@ pub(super) fn after_refusal(interval: Duration) -> Duration {
 }
 
 /// How long to wait after a failure that passes, of so many in a row.
-pub(super) fn after_trouble(failures: u32, wait: Option<Wait>, now: Timestamp) -> Duration {
+pub(super) fn after_trouble(failures: u32, wait: Option<Wait>, floor: Duration, now: Timestamp) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     match wait {
         None => backoff,
-        Some(Wait::For(wait)) => wait.clamp(FLOOR, LONGEST_WAIT),
+        Some(Wait::For(wait)) => wait.min(LONGEST_WAIT).max(floor),
         // A second more, since the clocks may differ a little.
-        Some(Wait::Until(reset)) => (until(reset, now) + Duration::from_secs(1)).clamp(FLOOR, LONGEST_WAIT),
+        Some(Wait::Until(reset)) => (until(reset, now) + Duration::from_secs(1))
+            .min(LONGEST_WAIT)
+            .max(floor),
     }
 }
 
@@ -93,12 +96,12 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn budget(remaining: u64, ends_in: i64) -> Option<Budget> {
-        Some(Budget {
+    fn budget(remaining: u64, ends_in: i64) -> Budget {
+        Budget {
             limit: 5000,
             remaining,
             reset: Timestamp::from_second(1_770_000_000 + ends_in).expect("a time"),
-        })
+        }
     }
 
     #[test]
@@ -106,14 +109,14 @@ mod tests {
         for (phase, since_start, expected) in
             [(20, 0, 20), (20, 20, 60), (20, 80, 60), (50, 23, 27), (3, 0, 63)]
         {
-            let wait = after_success(MINUTE, seconds(phase), seconds(since_start), None, now());
+            let wait = after_success(MINUTE, seconds(phase), seconds(since_start), FLOOR, None, now());
             assert_eq!(wait, seconds(expected), "phase {phase} at {since_start}");
         }
     }
 
     #[test]
     fn a_budget_that_is_low_slows_the_polls_down() {
-        let wait = |budget| after_success(MINUTE, Duration::ZERO, Duration::ZERO, budget, now());
+        let wait = |budget| after_success(MINUTE, Duration::ZERO, Duration::ZERO, FLOOR, Some(budget), now());
         assert_eq!(wait(budget(4000, 600)), MINUTE);
         assert_eq!(wait(budget(10, 600)), seconds(120));
         assert_eq!(wait(budget(0, 600)), seconds(600));
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn trouble_is_waited_for_ever_longer_or_as_long_as_is_asked_for() {
-        let after = |failures, wait| after_trouble(failures, wait, now());
+        let after = |failures, wait| after_trouble(failures, wait, FLOOR, now());
         assert_eq!(after(1, None), seconds(10));
         assert_eq!(after(3, None), seconds(40));
         assert_eq!(after(u32::MAX, None), seconds(300));

@@ -39,7 +39,7 @@ pub struct Sources {
 /// What a source has to say, owned.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    heard: Option<Timestamp>,
+    when: Option<Timestamp>,
     candidates: Arc<[Candidate]>,
     absence_counts: bool,
     open: BTreeSet<String>,
@@ -52,7 +52,7 @@ impl Heard {
     /// As a decision sees it.
     pub(super) fn seen(&self) -> SourceSeen<'_> {
         SourceSeen {
-            heard: self.heard,
+            heard: self.when,
             candidates: &self.candidates,
             absence_counts: self.absence_counts,
             open: self.open.clone(),
@@ -93,7 +93,9 @@ impl Heard {
     fn add(&mut self, candidate: Candidate) {
         let others = self.candidates.iter();
         let others = others.filter(|other| other.key != candidate.key).cloned();
-        self.candidates = others.chain([candidate.clone()]).collect();
+        let mut all: Vec<Candidate> = others.collect();
+        all.push(candidate);
+        self.candidates = all.into();
     }
 }
 
@@ -132,7 +134,7 @@ impl Sources {
         let deliveries = {
             let queue = Arc::clone(queue);
             let wake = move |key: &Key| queue.wake(key, Urgency::Normal);
-            crate::webhook::start(watches, client.clone(), config, metrics.clone(), wake)
+            crate::webhook::start(watches, client.clone(), config, metrics.clone(), None, wake)
         };
         Self {
             #[cfg(feature = "github")]
@@ -180,7 +182,7 @@ impl Sources {
     async fn delivered(&self, asker: &Asker<'_>, now: Timestamp) -> Heard {
         let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
         Heard {
-            heard: Some(now),
+            when: Some(now),
             candidates: self.deliveries.pending(uid),
             trouble: self.deliveries.trouble(asker.spawner).await,
             down_proof: self.deliveries.down_proof(asker.spawner),

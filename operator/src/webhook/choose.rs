@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use axon_api::sources::github::webhook::Delivery as Event;
+use axon_api::sources::webhook::Request;
 
 use super::delivery::{Scope, Wanting};
-use super::filters::{self, Wants};
+use super::filters::{self, NotTaken, Wants};
 use super::listeners::{Listener, Listens, RepositoryOf};
 
 /// A spawner whose key signed the delivery.
@@ -25,38 +26,47 @@ pub(super) struct Chosen {
     pub(super) spawners: Vec<Wanting>,
 }
 
-/// Who wants a delivery of GitHub's `event`; `id` is GitHub's own for the delivery.
-pub(super) fn github(granted: &[Granted], event: &str, id: &str, payload: &Value) -> Vec<Chosen> {
+/// Who wants an event of GitHub's.
+pub(super) fn github(granted: &[Granted], event: &Event<'_>) -> Vec<Chosen> {
     group(granted.iter().filter_map(|granted| {
         let Listens::GitHub(spec) = &granted.listener.listens else {
             return None;
         };
-        match filters::github(spec, &granted.repository, event, payload) {
-            Wants::Yes => Some((granted, id.to_owned(), true)),
-            Wants::Perhaps => Some((granted, id.to_owned(), false)),
+        match filters::github(spec, &granted.repository, event) {
+            Wants::Yes => Some((granted, event.id.to_owned(), true)),
+            Wants::Perhaps => Some((granted, event.id.to_owned(), false)),
             Wants::No(why) => {
-                tracing::debug!(spawner = %granted.listener.key, id, why, "a delivery is not wanted");
+                note_unwanted(&granted.listener, &why);
                 None
             }
         }
     }))
 }
 
-/// Who wants a generic webhook. Each spawner says where its ID is, so that one delivery may be
-/// several events.
-pub(super) fn generic(granted: &[Granted], payload: &Value) -> Vec<Chosen> {
-    group(granted.iter().filter_map(|granted| {
+/// Who wants a generic webhook. Each spawner says where its ID is, so that one request may be several
+/// events. An error is a sentence for the sender: nobody wants it, and somebody could not tell.
+pub(super) fn generic(granted: &[Granted], request: &Request<'_>) -> Result<Vec<Chosen>, String> {
+    let mut unreadable = None;
+    let chosen = group(granted.iter().filter_map(|granted| {
         let Listens::Generic(spec) = &granted.listener.listens else {
             return None;
         };
-        match filters::generic(spec, payload) {
-            Ok(id) => Some((granted, id, true)),
-            Err(why) => {
-                tracing::debug!(spawner = %granted.listener.key, why, "a delivery is not wanted");
-                None
-            }
-        }
-    }))
+        let why = match filters::generic(spec, request) {
+            Ok(id) => return Some((granted, id, true)),
+            Err(NotTaken::Unwanted(why)) => why,
+            Err(NotTaken::Unreadable(why)) => unreadable.insert(why).clone(),
+        };
+        note_unwanted(&granted.listener, &why);
+        None
+    }));
+    match unreadable {
+        Some(why) if chosen.is_empty() => Err(why),
+        _ => Ok(chosen),
+    }
+}
+
+fn note_unwanted(listener: &Listener, why: &str) {
+    tracing::debug!(spawner = %listener.key, why, "a delivery is not wanted");
 }
 
 fn group<'a>(wanted: impl Iterator<Item = (&'a Granted, String, bool)>) -> Vec<Chosen> {

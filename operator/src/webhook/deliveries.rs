@@ -1,20 +1,27 @@
 //! What waits for the spawners, for the leader.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
+use axon_api::sources::github::webhook::Delivery as Event;
+use axon_api::sources::webhook::{self as requests, GenericWebhook, Read, Request};
 use axon_api::sources::{Candidate, Fetched};
-use axon_api::{TaskSpawner, labels};
+use axon_api::{TaskSpawner, Workspace, labels};
 use axon_plan::spawner::Trouble;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
 
+use super::catch_up::{Hooks, catch_up};
 use super::delivery::{Delivery, unpack};
 use super::filters;
+use super::forge::{Filters, Forge, Look};
 use super::keys::{KeyFinder, WEBHOOK_SECRET};
-use super::listeners::{GITHUB, Listener, Listens};
+use super::listeners::{Listener, Listens, WorkspaceOf};
 use super::pending::{Pending, Spent};
 use super::sweep;
 use crate::config::Config;
@@ -37,15 +44,24 @@ struct Shared {
     /// Whether this operator serves a webhook address.
     is_served: bool,
     metrics: Metrics,
+    /// Who is asked what only the forge can tell.
+    forge: Option<Arc<dyn Forge>>,
+    /// Where GitHub reaches us, if that is known.
+    own_url: Option<String>,
+    /// Whether what is sent during a downtime is found again, and how, or why not: by the UID of the
+    /// spawner.
+    proofs: Mutex<HashMap<String, (bool, String)>>,
 }
 
 /// Starts the watch of deliveries, and sweeps those that nobody waits for. `wake` is called with each
-/// spawner for which one has come.
+/// spawner for which one has come. `forge` answers what only the forge can tell; without one, such
+/// deliveries stay pending.
 pub fn start(
     watches: &mut Watches<'_>,
     client: Client,
     config: &Config,
     metrics: Metrics,
+    forge: Option<Arc<dyn Forge>>,
     wake: impl Fn(&Key) + Send + 'static,
 ) -> Deliveries {
     let deliveries = Deliveries(Arc::new(Shared {
@@ -55,6 +71,9 @@ pub fn start(
         namespace: config.settings.lease_namespace.clone(),
         is_served: config.webhook.is_served,
         metrics,
+        forge,
+        own_url: config.webhook.url.clone(),
+        proofs: Mutex::default(),
     }));
     let kept = deliveries.clone();
     watches.start::<PartialObjectMeta<Secret>>(
@@ -129,9 +148,12 @@ impl Deliveries {
     /// `None` for spawners of other sources.
     pub fn down_proof(&self, spawner: &TaskSpawner) -> Option<(bool, String)> {
         let listener = Listener::of(spawner)?;
+        if let Some(proof) = self.proofs().get(&listener.uid) {
+            return Some(proof.clone());
+        }
         let sentence = match listener.listens {
             Listens::GitHub(_) => {
-                "GitHub does not send again by itself what it sends while no replica of the operator runs
+                "GitHub was not asked yet what it sent in vain, and does not send again by itself what it sends while no replica of the operator runs
 hint: redeliver it in the settings of the hook"
             }
             Listens::Generic(_) => {
@@ -139,6 +161,28 @@ hint: redeliver it in the settings of the hook"
             }
         };
         Some((false, sentence.to_owned()))
+    }
+
+    /// Has GitHub send again what it sent a spawner's hooks in vain, and remembers for
+    /// [`Deliveries::down_proof`] whether that works. For the leader to call when it begins and once an
+    /// hour; more often does no harm.
+    pub async fn catch_up(&self, hooks: &dyn Hooks, spawner: &TaskSpawner, now: Timestamp) {
+        let Some(listener) = Listener::of(spawner) else {
+            return;
+        };
+        if let Listens::GitHub(_) = listener.listens {
+            let proof = catch_up(hooks, spawner, self.0.own_url.as_deref(), now).await;
+            self.proofs().insert(listener.uid, proof);
+        }
+    }
+
+    /// The spawner is gone: nothing is remembered of it.
+    pub fn forget(&self, uid: &str) {
+        self.proofs().remove(uid);
+    }
+
+    fn proofs(&self) -> MutexGuard<'_, HashMap<String, (bool, String)>> {
+        self.0.proofs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a candidate of a spawner is, with all that templates may use. What only the forge can
@@ -170,27 +214,62 @@ hint: redeliver it in the settings of the hook"
                 )));
             }
         };
-        Ok(self.look(spawner, candidate, &delivery, &payload))
-    }
-
-    fn look(
-        &self,
-        spawner: &TaskSpawner,
-        candidate: &Candidate,
-        delivery: &Delivery,
-        payload: &serde_json::Value,
-    ) -> Fetched {
-        let Some(listener) = Listener::of(spawner) else {
-            return Fetched::NoLonger("is of another source than the spawner's".to_owned());
+        let Some(listener) = Listener::of(spawner).filter(|listener| listener.source() == delivery.source)
+        else {
+            return Ok(Fetched::NoLonger(
+                "is of another source than the spawner's".to_owned(),
+            ));
         };
         match &listener.listens {
-            Listens::GitHub(_) if delivery.source == GITHUB => {
-                Fetched::Item(Box::new(filters::github_item(candidate, delivery, payload)))
+            Listens::GitHub(spec) => {
+                let workspace = self.workspace(&listener).await?;
+                let is_decided = delivery
+                    .spawners
+                    .iter()
+                    .any(|wanting| wanting.uid == uid && wanting.is_decided);
+                let look = Look {
+                    spawner,
+                    spec,
+                    workspace: workspace.as_deref(),
+                    event: Event {
+                        event: &delivery.event,
+                        id: &delivery.id,
+                        received: delivery.received,
+                        payload: &payload,
+                    },
+                    candidate,
+                    // They may ask for what was lost.
+                    filters: match (delivery.is_trimmed, is_decided) {
+                        (true, true) => Filters::HaveSaidYes,
+                        _ => Filters::Look,
+                    },
+                };
+                look.item(self.0.forge.as_deref()).await
             }
-            Listens::Generic(spec) if delivery.source == spec.source => {
-                Fetched::Item(Box::new(filters::generic_item(spec, candidate, payload)))
-            }
-            _ => Fetched::NoLonger("is of another source than the spawner's".to_owned()),
+            Listens::Generic(spec) => Ok(generic_item(spec, candidate, &delivery, &payload)),
+        }
+    }
+
+    /// `owner/name` of the repository of a spawner's workspace.
+    async fn workspace(&self, listener: &Listener) -> Result<Option<String>, Trouble> {
+        let name = match &listener.workspace {
+            WorkspaceOf::None => return Ok(None),
+            WorkspaceOf::Inline(url) => return Ok(Some(filters::owner_and_name(url))),
+            WorkspaceOf::Named(name) => name,
+        };
+        let workspaces: Api<Workspace> = Api::namespaced(self.0.client.clone(), &listener.key.namespace);
+        match workspaces.get_opt(name).await {
+            Ok(Some(workspace)) => Ok(Some(filters::owner_and_name(&workspace.spec.repo))),
+            Ok(None) => Err(Trouble {
+                reason: "WorkspaceMissing",
+                message: format!("Workspace `{name}`, whose events are wanted, does not exist"),
+                passes: true,
+            }),
+            Err(error) => Err(Trouble {
+                reason: "WorkspaceUnread",
+                message: format!("failed to get Workspace `{name}`: {}", Answer::from(error)),
+                passes: true,
+            }),
         }
     }
 
@@ -259,6 +338,26 @@ hint: redeliver it in the settings of the hook"
 
     fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.0.client.clone(), &self.0.namespace)
+    }
+}
+
+/// What a generic webhook is for templates.
+fn generic_item(
+    spec: &GenericWebhook,
+    candidate: &Candidate,
+    delivery: &Delivery,
+    payload: &Value,
+) -> Fetched {
+    let request = Request {
+        body: payload,
+        received: delivery.received,
+    };
+    match requests::read(spec, &request) {
+        Read::Match(mut item) => {
+            item.candidate = candidate.clone();
+            Fetched::Item(item)
+        }
+        Read::NoMatch(why) | Read::Unreadable(why) => Fetched::NoLonger(why),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Read as _, Write as _};
 
+use axon_api::sources::github::webhook::trim;
 use axon_api::sources::{Candidate, Cause};
 use axon_api::{labels, names};
 use flate2::Compression;
@@ -23,6 +24,8 @@ use serde_json::Value;
 pub const PAYLOAD: &str = "payload.json.gz";
 /// How long a payload may be when it is packed, in bytes.
 pub const LONGEST_PACKED: usize = 256 * 1024;
+/// To how many bytes of JSON a payload is trimmed that is too long, one after the other.
+const TRIMMED: [usize; 3] = [1024 * 1024, 512 * 1024, 192 * 1024];
 /// How long a payload may be when it is unpacked, in bytes. What was taken in is never longer.
 const LONGEST_UNPACKED: u64 = 16 * 1024 * 1024;
 /// Spawners that one Secret names at most; annotations together may have 256 KiB.
@@ -55,6 +58,9 @@ pub struct Delivery {
     /// Labels of its issue or pull request, for `priorityLabels`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// Whether the payload was too long to be kept whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_trimmed: bool,
     /// Who wants it. Others may be added later.
     pub spawners: Vec<Wanting>,
 }
@@ -170,12 +176,51 @@ pub fn kept_labels(labels: impl IntoIterator<Item = String>) -> Vec<String> {
     labels.into_iter().take(MOST_LABELS).map(cut).collect()
 }
 
+/// A payload as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub bytes: Vec<u8>,
+    /// Whether something of it is lost.
+    pub is_trimmed: bool,
+}
+
+/// What a payload may lose to be short enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trimming {
+    /// Nothing.
+    No,
+    /// What is hardly asked for of GitHub's events, as little as will do.
+    AsGitHub,
+}
+
 /// The payload as it is kept; `None` when it is too long even so.
-pub fn pack(payload: &Value) -> std::io::Result<Option<Vec<u8>>> {
+pub fn pack(payload: &Value, trimming: Trimming) -> std::io::Result<Option<Packed>> {
+    let whole = gzip(payload)?;
+    if whole.len() <= LONGEST_PACKED {
+        return Ok(Some(Packed {
+            bytes: whole,
+            is_trimmed: false,
+        }));
+    }
+    if trimming == Trimming::No {
+        return Ok(None);
+    }
+    for most in TRIMMED {
+        let bytes = gzip(&trim(payload.clone(), most))?;
+        if bytes.len() <= LONGEST_PACKED {
+            return Ok(Some(Packed {
+                bytes,
+                is_trimmed: true,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn gzip(payload: &Value) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&serde_json::to_vec(payload)?)?;
-    let packed = encoder.finish()?;
-    Ok(Some(packed).filter(|packed| packed.len() <= LONGEST_PACKED))
+    encoder.finish()
 }
 
 /// The payload that a Secret keeps. An error is a sentence for people.
@@ -203,6 +248,7 @@ mod tests {
             id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".to_owned(),
             received: "2026-01-02T03:04:05Z".parse().expect("a time"),
             labels: vec!["bug".to_owned()],
+            is_trimmed: false,
             spawners: vec![Wanting {
                 namespace: "team".to_owned(),
                 name: "triage".to_owned(),
@@ -215,8 +261,12 @@ mod tests {
     #[test]
     fn a_delivery_is_read_from_its_secret_as_it_was_written() {
         let payload = json!({ "action": "opened", "issue": { "number": 7 } });
-        let packed = pack(&payload).expect("packed").expect("short enough");
-        let secret = delivery().secret("axon-system", "d", packed).expect("a Secret");
+        let packed = pack(&payload, Trimming::No)
+            .expect("packed")
+            .expect("short enough");
+        let secret = delivery()
+            .secret("axon-system", "d", packed.bytes)
+            .expect("a Secret");
         assert_eq!(secret.immutable, Some(true));
         assert_eq!(Delivery::read(&secret.metadata), Ok(delivery()));
         assert_eq!(unpack(&secret), Ok(payload));
@@ -256,10 +306,14 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_too_long_even_when_packed_is_not_kept() {
+    fn a_payload_that_is_too_long_even_when_packed_is_trimmed_or_not_kept() {
         // Digests cannot be compressed to less than half of their digits.
         let noise: Vec<_> = (0..20_000).map(|n| names::sha256(&format!("{n}"))).collect();
-        assert_eq!(pack(&json!(noise)).expect("packed"), None);
+        let payload = json!({ "ref": "refs/heads/main", "commits": noise });
+        assert_eq!(pack(&payload, Trimming::No).expect("packed"), None);
+        let packed = pack(&payload, Trimming::AsGitHub).expect("packed");
+        let packed = packed.expect("short enough");
+        assert!(packed.is_trimmed && packed.bytes.len() <= LONGEST_PACKED);
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! What a delivery is to one spawner, by its payload alone: whether it wants it, and what tells the
 //! event from others.
 
-use axon_api::sources::github::webhook::GitHubWebhook;
-use axon_api::sources::webhook::GenericWebhook;
-use axon_api::sources::{Candidate, WorkItem};
-use axon_api::{names, repository};
-use serde_json::{Map, Value};
+use axon_api::repository;
+use axon_api::sources::comment_policy::Authority;
+use axon_api::sources::github::examined::{Examined, Known};
+use axon_api::sources::github::webhook::{self as events, Delivery as Event, GitHubWebhook};
+use axon_api::sources::webhook::{self as requests, GenericWebhook, Read, Request};
+use serde_json::Value;
 
-use super::delivery::Delivery;
 use super::listeners::RepositoryOf;
-
-/// IDs that are longer, in bytes, are kept as their digest.
-const LONGEST_ID: usize = 256;
 
 /// Whether a spawner wants a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,32 +21,49 @@ pub(super) enum Wants {
 }
 
 /// Whether a spawner wants GitHub's event.
-pub(super) fn github(spec: &GitHubWebhook, repository: &RepositoryOf, event: &str, payload: &Value) -> Wants {
-    if !spec.events.iter().any(|wanted| wanted == event) {
-        return Wants::No(format!("is the event `{event}`, which is not one of `events`"));
+pub(super) fn github(spec: &GitHubWebhook, repository: &RepositoryOf, event: &Event<'_>) -> Wants {
+    let is_known = spec.repository.is_some() || *repository != RepositoryOf::Unknown;
+    let workspace = match repository {
+        RepositoryOf::None => None,
+        RepositoryOf::Url(url) => Some(owner_and_name(url)),
+        // It may be of any, also of that of the event.
+        RepositoryOf::Unknown => event
+            .payload
+            .pointer("/repository/full_name")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+    };
+    let authority = Authority::default();
+    match events::candidate(spec, workspace.as_deref(), event, &Known::nothing(&authority)) {
+        Examined::Match(_) if is_known => Wants::Yes,
+        Examined::Match(_) | Examined::Ask(_) | Examined::Unknown(_) => Wants::Perhaps,
+        Examined::NoMatch(why) => Wants::No(why),
     }
-    is_of_repository(spec, repository, payload)
 }
 
-/// Whether the event is of the repository that the spawner is for.
-fn is_of_repository(spec: &GitHubWebhook, workspace: &RepositoryOf, payload: &Value) -> Wants {
-    let wanted = match (spec.repository.as_deref(), workspace) {
-        (Some("*"), _) => return Wants::Yes,
-        (None, RepositoryOf::Unknown) => return Wants::Perhaps,
-        (None, RepositoryOf::None) => return Wants::No("is of any repository".to_owned()),
-        (Some(named), _) => named.to_owned(),
-        (None, RepositoryOf::Url(url)) => owner_and_name(url),
-    };
-    let is = payload.pointer("/repository/full_name").and_then(Value::as_str);
-    match is {
-        Some(is) if is.eq_ignore_ascii_case(&wanted) => Wants::Yes,
-        Some(is) => Wants::No(format!("is of the repository `{is}`")),
-        None => Wants::No("is of no repository".to_owned()),
+/// What a request is to a spawner of a generic webhook: what tells its event from others.
+pub(super) fn generic(spec: &GenericWebhook, request: &Request<'_>) -> Result<String, NotTaken> {
+    match requests::read(spec, request) {
+        Read::Match(item) => match item.variables.get("ID").and_then(Value::as_str) {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(NotTaken::Unwanted("has no ID".to_owned())),
+        },
+        Read::NoMatch(why) => Err(NotTaken::Unwanted(why)),
+        Read::Unreadable(why) => Err(NotTaken::Unreadable(why)),
     }
+}
+
+/// Why a spawner does not take a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NotTaken {
+    /// Why it does not want it, as a fragment.
+    Unwanted(String),
+    /// Why it cannot be told from others, as a sentence for its sender.
+    Unreadable(String),
 }
 
 /// `owner/name` of a repository's URL.
-fn owner_and_name(url: &str) -> String {
+pub(super) fn owner_and_name(url: &str) -> String {
     let identity = repository::identity(url);
     let mut parts = identity.rsplitn(3, '/');
     let name = parts.next().unwrap_or_default();
@@ -59,62 +73,11 @@ fn owner_and_name(url: &str) -> String {
 
 /// Labels of the issue or pull request that an event is about.
 pub(super) fn labels(payload: &Value) -> Vec<String> {
-    let lists = ["/issue/labels", "/pull_request/labels"];
+    let lists = ["/issue/labels", "/pull_request/labels", "/discussion/labels"];
     let labels = lists.iter().find_map(|list| payload.pointer(list)?.as_array());
     let names = labels.into_iter().flatten();
     names
         .filter_map(|label| label.get("name")?.as_str())
         .map(str::to_owned)
         .collect()
-}
-
-/// What tells the event of a generic webhook from others; an error is why the spawner does not want
-/// it, as a fragment.
-pub(super) fn generic(spec: &GenericWebhook, payload: &Value) -> Result<String, String> {
-    let path = spec
-        .field_mapping
-        .get("id")
-        .map(String::as_str)
-        .unwrap_or_default();
-    let pointer = path.trim_start_matches('$').replace('.', "/");
-    let id = match payload.pointer(&pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(number @ Value::Number(_)) => number.to_string(),
-        _ => return Err(format!("has nothing at `{path}`, which is its ID")),
-    };
-    Ok(if id.len() > LONGEST_ID {
-        names::sha256(&id)
-    } else {
-        id
-    })
-}
-
-/// The payload without what no template needs.
-pub(super) fn trim(payload: &Value) -> Value {
-    payload.clone()
-}
-
-/// What GitHub's event is for templates.
-pub(super) fn github_item(candidate: &Candidate, delivery: &Delivery, payload: &Value) -> WorkItem {
-    let mut variables = Map::new();
-    variables.insert("ID".to_owned(), Value::from(candidate.id.as_str()));
-    variables.insert("Event".to_owned(), Value::from(delivery.event.as_str()));
-    variables.insert("Payload".to_owned(), payload.clone());
-    WorkItem {
-        candidate: candidate.clone(),
-        variables,
-        subject: None,
-    }
-}
-
-/// What a generic webhook is for templates.
-pub(super) fn generic_item(_: &GenericWebhook, candidate: &Candidate, payload: &Value) -> WorkItem {
-    let mut variables = Map::new();
-    variables.insert("ID".to_owned(), Value::from(candidate.id.as_str()));
-    variables.insert("Payload".to_owned(), payload.clone());
-    WorkItem {
-        candidate: candidate.clone(),
-        variables,
-        subject: None,
-    }
 }

@@ -145,7 +145,7 @@ impl WorkspaceOf {
 }
 
 impl Listeners {
-    /// Starts the watches that keep them.
+    /// Starts the watches that keep them, of `namespace` or of all.
     pub(super) fn start(&self, watches: &mut Watches<'_>, places: &[Place]) {
         let listeners = self.clone();
         watches.start::<Loose<Workspace>>("workspaces of deliveries", places, watches::all(), move |event| {

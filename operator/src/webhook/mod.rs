@@ -11,12 +11,14 @@
 
 mod answer;
 mod body;
+mod catch_up;
 mod choose;
 mod connections;
 mod deliveries;
 pub mod delivery;
 pub mod downtime;
 mod filters;
+mod forge;
 mod keys;
 mod listeners;
 mod pending;
@@ -26,7 +28,9 @@ mod signature;
 mod store;
 mod sweep;
 
+pub use catch_up::{Hook, Hooks};
 pub use deliveries::{Deliveries, start};
+pub use forge::{Forge, Question, Told};
 pub use keys::WEBHOOK_SECRET;
 pub use server::{Server, ServerOptions};
 pub use store::MOST_PENDING;

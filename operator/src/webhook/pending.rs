@@ -251,6 +251,7 @@ mod tests {
             id: id.to_owned(),
             received: format!("2026-01-02T03:04:{second:02}Z").parse().expect("a time"),
             labels: Vec::new(),
+            is_trimmed: false,
             spawners: spawners.iter().map(|name| wanting(name)).collect(),
         };
         let json = serde_json::to_string(&delivery).expect("JSON");
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!(spent.uid, "one-uid");
         assert!(pending.spent().is_empty());
         pending.settle("one", "b-uid");
-        assert_eq!(pending.spent(), [spent.clone()]);
+        assert_eq!(pending.spent(), std::slice::from_ref(&spent));
         pending.gone(&spent);
         assert_eq!(pending.count(), 0);
     }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axon_api::sources::github::webhook::Delivery as Event;
+use axon_api::sources::webhook::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::Answer;
 use super::choose::{self, Chosen, Granted};
-use super::delivery::{Delivery, kept_labels, pack};
+use super::delivery::{Delivery, Trimming, kept_labels, pack};
 use super::filters;
 use super::keys::{KeyError, KeyFinder, is_source};
 use super::listeners::{GITHUB, Listener, Listeners};
@@ -149,9 +151,10 @@ impl Desk {
         if !signers.is_anybody() {
             return Err(unsigned(source, &signers));
         }
-        let github = match source {
-            GITHUB => Some(GitHubHeaders::read(headers, event)?),
-            _ => None,
+        let github = if source == GITHUB {
+            Some(GitHubHeaders::read(headers, event)?)
+        } else {
+            None
         };
         if github.as_ref().is_some_and(|github| github.event == PING) {
             return Ok(Answer::new(StatusCode::OK, "pong"));
@@ -165,9 +168,21 @@ impl Desk {
                 listener,
             })
             .collect();
-        let chosen = match &github {
-            Some(github) => choose::github(&granted, &github.event, &github.delivery, &payload),
-            None => choose::generic(&granted, &payload),
+        let chosen = if let Some(github) = &github {
+            let event = Event {
+                event: &github.event,
+                id: &github.delivery,
+                received: now,
+                payload: &payload,
+            };
+            choose::github(&granted, &event)
+        } else {
+            let request = Request {
+                body: &payload,
+                received: now,
+            };
+            let unreadable = |why| Answer::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+            choose::generic(&granted, &request).map_err(unreadable)?
         };
         if chosen.is_empty() {
             return Ok(Answer::new(StatusCode::OK, "no spawner wants it"));
@@ -186,7 +201,11 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Answer, Answer> {
         let labels = kept_labels(filters::labels(payload));
-        let packed = pack(&filters::trim(payload));
+        let trimming = match source {
+            GITHUB => Trimming::AsGitHub,
+            _ => Trimming::No,
+        };
+        let packed = pack(payload, trimming);
         let packed = packed.map_err(|error| Answer::later(format!("failed to pack the payload: {error}")))?;
         let packed = packed.ok_or_else(|| {
             Answer::new(
@@ -207,10 +226,11 @@ impl Desk {
                 event: event.to_owned(),
                 id,
                 received: now,
+                is_trimmed: packed.is_trimmed,
                 labels: labels.clone(),
                 spawners: wanting,
             };
-            let kept = self.store.keep(&delivery, &scope, &packed).await;
+            let kept = self.store.keep(&delivery, &scope, &packed.bytes).await;
             kept.map_err(|error| unkept(&error))?;
             tracing::info!(
                 source,

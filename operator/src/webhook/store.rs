@@ -163,6 +163,7 @@ mod tests {
             id: id.to_owned(),
             received: Timestamp::UNIX_EPOCH,
             labels: Vec::new(),
+            is_trimmed: false,
             spawners: vec![Wanting {
                 namespace: "team".to_owned(),
                 name: "triage".to_owned(),

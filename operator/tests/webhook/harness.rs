@@ -68,12 +68,11 @@ impl World {
         std::fs::write(keys.path().join("github"), format!("{KEY}\n")).expect("a file");
         let client = plane.client();
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        for name in [NAMESPACE, TEAM] {
-            let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }));
-            let namespace = namespace.expect("a Namespace");
-            let made = namespaces.create(&PostParams::default(), &namespace).await;
-            made.expect("the Namespace is made");
-        }
+        // The operator's own is there from the start.
+        let team = serde_json::from_value(json!({ "metadata": { "name": TEAM } }));
+        let team = team.expect("a Namespace");
+        let made = namespaces.create(&PostParams::default(), &team).await;
+        made.expect("the Namespace is made");
         Self {
             client,
             keys,
@@ -123,7 +122,7 @@ impl World {
             address: "127.0.0.1:0".parse().expect("an address"),
             secrets: Some(self.keys.path().to_owned()),
             namespace: NAMESPACE.to_owned(),
-            watch_namespace: None,
+            watch_namespaces: Vec::new(),
         });
         let server = server.await.expect("a port");
         let address = server.address().expect("an address");

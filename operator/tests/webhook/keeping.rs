@@ -94,7 +94,7 @@ async fn spawners_that_find_their_id_elsewhere_take_one_request_for_events_of_th
     for (name, path) in [
         ("by-event", "$.event.id"),
         ("by-issue", "$.issue"),
-        ("by-none", "$.none"),
+        ("by-user", "$.user"),
     ] {
         let when = json!({ "webhook": { "source": "sentry", "fieldMapping": { "id": path } } });
         world.spawner(name, when).await;
@@ -112,4 +112,11 @@ async fn spawners_that_find_their_id_elsewhere_take_one_request_for_events_of_th
     assert_eq!(world.kept().await.len(), 2, "the sender has only repeated itself");
     assert_eq!(send("b").await, 202);
     assert_eq!(world.kept().await.len(), 3, "the issue is the same");
+    let unknown = Delivery::post("/webhook/sentry", b"{}".to_vec()).signed("a key of Sentry");
+    let answer = unknown.send(replica).await;
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert!(
+        answer.sentence.contains("tells one event from another"),
+        "{answer:?}"
+    );
 }

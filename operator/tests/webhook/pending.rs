@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use axon_api::TaskSpawner;
+use axon_api::sources::Fetched;
 use axon_operator::config::{Config, WebhookConfig};
 use axon_operator::key::Key;
 use axon_operator::metrics::Metrics;
 use axon_operator::watch::Watches;
-use axon_operator::webhook::{self, Deliveries, Fetched};
+use axon_operator::webhook::{self, Deliveries};
 use kube::ResourceExt;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -36,9 +37,16 @@ async fn lead(world: &World) -> Leader {
     let woken = Arc::new(Mutex::new(Vec::new()));
     let wakes = Arc::clone(&woken);
     let metrics = Metrics::default();
-    let deliveries = webhook::start(&mut watches, world.client.clone(), &config, metrics, move |key| {
-        wakes.lock().expect("no panic").push(key.clone());
-    });
+    let deliveries = webhook::start(
+        &mut watches,
+        world.client.clone(),
+        &config,
+        metrics,
+        None,
+        move |key| {
+            wakes.lock().expect("no panic").push(key.clone());
+        },
+    );
     watches.listed().wait().await.expect("a listing");
     Leader {
         deliveries,

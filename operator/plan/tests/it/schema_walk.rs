@@ -329,12 +329,15 @@ fn problem(leaf: &Leaf) -> Option<String> {
     None
 }
 
+/// Kinds of which decisions of their own are made, whose tests have walks of their own.
+const ELSEWHERE: &[&str] = &["TaskPipeline", "TaskSpawner"];
+
 #[test]
 fn every_field_of_every_spec_changes_something_or_is_refused_by_name() {
     let definitions = crd::all();
     let walked = definitions
         .iter()
-        .filter(|definition| definition.spec.names.kind != "TaskPipeline");
+        .filter(|definition| !ELSEWHERE.contains(&definition.spec.names.kind.as_str()));
     let all: Vec<Leaf> = walked.flat_map(leaves_of).collect();
     assert!(all.len() > 500, "the walk found only {} fields", all.len());
     let is_exception = |leaf: &&Leaf| EXCEPTIONS.iter().any(|(name, _)| *name == leaf.name());

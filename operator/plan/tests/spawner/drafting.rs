@@ -40,7 +40,7 @@ fn item(title: &str) -> WorkItem {
     }
 }
 
-fn of(template: Value) -> TaskSpawner {
+fn of(template: &Value) -> TaskSpawner {
     spawner(json!({ "when": { "githubIssues": {} }, "taskTemplate": template }))
 }
 
@@ -67,7 +67,7 @@ fn name(task: &Task) -> &str {
 
 #[test]
 fn an_issue_becomes_a_task_with_all_that_the_template_says() {
-    let mut spawner = of(json!({
+    let mut spawner = of(&json!({
         "type": "codex",
         "branch": "axon-task-{{.Number}}",
         "metadata": { "labels": { "team": "{{.Labels}}" }, "annotations": { "from": "{{.URL}}" } },
@@ -87,7 +87,7 @@ fn comments_are_in_the_default_prompt_when_there_are_any() {
     let mut item = item("t");
     item.variables.insert("Comments".to_owned(), json!("me too"));
     assert_eq!(
-        drafted(&of(json!({})), &item).spec.prompt,
+        drafted(&of(&json!({})), &item).spec.prompt,
         "Issue #42: t\n\nIt broke.\n\nComments:\nme too"
     );
 }
@@ -95,10 +95,10 @@ fn comments_are_in_the_default_prompt_when_there_are_any() {
 #[test]
 fn what_a_stranger_writes_is_never_a_template() {
     let hostile = "{{.Body}} {{index .Deps \"x\"}} {{{";
-    let plain = drafted(&of(json!({ "promptTemplate": "{{.Title}}" })), &item(hostile));
+    let plain = drafted(&of(&json!({ "promptTemplate": "{{.Title}}" })), &item(hostile));
     assert_eq!(plain.spec.prompt, hostile);
     // With dependencies the prompt of a Task is a template itself.
-    let spawner = of(json!({ "promptTemplate": "{{.Title}}", "dependsOn": ["first"] }));
+    let spawner = of(&json!({ "promptTemplate": "{{.Title}}", "dependsOn": ["first"] }));
     let with_dependencies = drafted(&spawner, &item(hostile));
     let rendered = axon_plan::template::render(&with_dependencies.spec.prompt, &json!({ "Deps": {} }));
     assert_eq!(rendered.expect("a prompt"), hostile);
@@ -106,7 +106,7 @@ fn what_a_stranger_writes_is_never_a_template() {
 
 #[test]
 fn a_branch_that_git_would_take_for_something_else_is_refused() {
-    let spawner = of(json!({ "branch": "{{.Title}}" }));
+    let spawner = of(&json!({ "branch": "{{.Title}}" }));
     for title in ["--upload-pack=touch /tmp/x", "-f", "a b", "a..b", "x\ny", ""] {
         let refusal = try_draft(&spawner, &item(title)).expect_err(title);
         assert_eq!(refusal.reason, "BranchInvalid", "{title}");
@@ -119,7 +119,7 @@ fn a_branch_that_git_would_take_for_something_else_is_refused() {
 
 #[test]
 fn a_name_is_made_of_spawner_and_id_and_is_another_one_for_each_run() {
-    let spawner = of(json!({}));
+    let spawner = of(&json!({}));
     let item = item("t");
     assert_eq!(name(&drafted(&spawner, &item)), "fix-42");
     let second = draft(&spawner, &spawn(&item, 2), &item, "claude-code").expect("a Task");
@@ -128,7 +128,7 @@ fn a_name_is_made_of_spawner_and_id_and_is_another_one_for_each_run() {
 
 #[test]
 fn a_name_template_gives_a_valid_name_whatever_the_title() {
-    let spawner = of(json!({ "nameTemplate": "{{.Title}}" }));
+    let spawner = of(&json!({ "nameTemplate": "{{.Title}}" }));
     let mut names = BTreeSet::new();
     for title in [
         "Fix: THE bug!",
@@ -150,7 +150,7 @@ fn a_name_template_gives_a_valid_name_whatever_the_title() {
 
 #[test]
 fn labels_are_valid_whatever_the_title() {
-    let spawner = of(json!({ "metadata": { "labels": { "title": "{{.Title}}" } } }));
+    let spawner = of(&json!({ "metadata": { "labels": { "title": "{{.Title}}" } } }));
     for (title, label) in [("a b/c", "a-b-c"), ("🎉", ""), ("ok", "ok")] {
         let labels = drafted(&spawner, &item(title)).metadata.labels.expect("labels");
         assert_eq!(labels["title"], label);
@@ -163,14 +163,14 @@ fn a_prompt_that_is_too_long_is_refused_with_its_size() {
     let mut item = item("t");
     item.variables
         .insert("Body".to_owned(), json!("x".repeat(1 << 20)));
-    let refusal = try_draft(&of(json!({})), &item).expect_err("too large");
+    let refusal = try_draft(&of(&json!({})), &item).expect_err("too large");
     assert!(refusal.message.contains("1048576"), "{}", refusal.message);
 }
 
 #[test]
 fn a_field_that_the_item_does_not_have_is_told_with_its_place() {
     let refusal =
-        try_draft(&of(json!({ "promptTemplate": "x {{.Nope}}" })), &item("t")).expect_err("no field");
+        try_draft(&of(&json!({ "promptTemplate": "x {{.Nope}}" })), &item("t")).expect_err("no field");
     assert!(
         refusal.message.contains("promptTemplate, line 1, column 5"),
         "{}",
@@ -180,7 +180,7 @@ fn a_field_that_the_item_does_not_have_is_told_with_its_place() {
 
 #[test]
 fn credentials_are_given_in_turn_and_the_same_item_has_always_the_same() {
-    let mut spawner = of(json!({}));
+    let mut spawner = of(&json!({}));
     spawner.spec.credentials = serde_json::from_value(json!([
         { "name": "one", "type": "api-key", "secretRef": { "name": "s-one" } },
         { "name": "two", "type": "api-key", "secretRef": { "name": "s-two" } },
@@ -206,7 +206,7 @@ fn credentials_are_given_in_turn_and_the_same_item_has_always_the_same() {
 
 #[test]
 fn where_to_report_is_written_down_only_when_it_is_wanted() {
-    let mut spawner = of(json!({}));
+    let mut spawner = of(&json!({}));
     let annotations = drafted(&spawner, &item("t"))
         .metadata
         .annotations
@@ -222,8 +222,41 @@ fn where_to_report_is_written_down_only_when_it_is_wanted() {
     assert_eq!((target.number, target.spawner.as_str()), (42, "fix"));
 }
 
+#[test]
+fn every_field_of_the_template_reaches_the_task() {
+    let template = json!({
+        "type": "codex", "promptTemplate": "p", "nameTemplate": "n", "metadata": { "labels": { "a": "b" } },
+        "credentials": { "type": "none" }, "providerRef": { "name": "p" },
+        "provider": { "name": "anthropic" }, "model": "m", "effort": "high", "image": "i",
+        "workspaceRef": { "name": "w" }, "workspace": { "repo": "https://github.com/o/r" },
+        "agentConfigRef": { "name": "c" }, "agentConfigRefs": [{ "name": "d" }], "dependsOn": ["t"],
+        "branch": "b", "upstreamRepo": "u/r", "timeout": "1m", "startTimeout": "2m",
+        "retry": { "limit": 2 }, "limits": { "turns": 3 }, "ttlSecondsAfterFinished": 4,
+        "podOverrides": { "serviceAccountName": "s" },
+    });
+    let definitions = axon_api::crd::all();
+    let kind = definitions
+        .iter()
+        .find(|definition| definition.spec.names.kind == "TaskSpawner");
+    let kind = serde_json::to_value(kind.expect("the kind")).expect("JSON");
+    let spec = &kind["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let fields = &spec["properties"]["taskTemplate"]["properties"];
+    let fields: Vec<&String> = fields.as_object().expect("fields").keys().collect();
+    let task = drafted(&of(&template), &item("t"));
+    assert_eq!(name(&task), "n");
+    let spec = serde_json::to_value(&task.spec).expect("JSON");
+    for field in fields {
+        assert!(!template[field].is_null(), "{field} is not tried");
+        match field.as_str() {
+            "promptTemplate" => assert_eq!(spec["prompt"], "p"),
+            "nameTemplate" | "metadata" => {}
+            _ => assert_eq!(spec[field], template[field], "{field}"),
+        }
+    }
+}
+
 fn script() -> TaskSpawner {
-    of(json!({ "type": "shell", "promptTemplate": "printf '%s' \"$AXON_ITEM_TITLE\"" }))
+    of(&json!({ "type": "shell", "promptTemplate": "printf '%s' \"$AXON_ITEM_TITLE\"" }))
 }
 
 fn variable(task: &Task, name: &str) -> Option<String> {
@@ -268,7 +301,7 @@ fn the_variables_of_a_script_are_bounded_each_and_together() {
 
 #[test]
 fn a_script_with_a_field_in_it_is_refused_once_more() {
-    let spawner = of(json!({ "promptTemplate": "echo {{.Title}}" }));
+    let spawner = of(&json!({ "promptTemplate": "echo {{.Title}}" }));
     let item = item("t");
     let refusal = draft(&spawner, &spawn(&item, 1), &item, "shell").expect_err("a script");
     assert_eq!(refusal.reason, "ShellTemplate");

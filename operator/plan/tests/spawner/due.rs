@@ -205,7 +205,7 @@ fn a_suspended_spawner_makes_nothing_and_lets_start_what_is_made() {
     world.settle();
     assert_eq!(world.started, ["issue-1 match-1"]);
     assert_eq!(
-        world.status().phase.map(|phase| phase.as_str()),
+        world.status().phase.map(axon_api::SpawnerPhase::as_str),
         Some("Suspended")
     );
     // What is seen while nobody asks does not count.

@@ -238,7 +238,7 @@ proptest! {
                 let entry = memory.get(&candidate.key);
                 prop_assert!(entry.is_some(), "{} has had no Task", candidate.key);
             }
-            prop_assert!(world.tasks.iter().all(|task| task.is_finished()), "all Tasks have ended");
+            prop_assert!(world.tasks.iter().all(SpawnedTask::is_finished), "all Tasks have ended");
             prop_assert_eq!(world.plan().steps, vec![], "nothing is left to do");
         }
     }

@@ -37,7 +37,7 @@ fn a_bad_template_is_told_with_its_place_and_nothing_is_made() {
         let status = world.status();
         let message = status.message.unwrap_or_default();
         assert!(message.contains(says), "{message}");
-        assert_eq!(status.phase.map(|phase| phase.as_str()), Some("Failed"));
+        assert_eq!(status.phase.map(axon_api::SpawnerPhase::as_str), Some("Failed"));
         assert_eq!(world.created, [""; 0]);
     }
 }

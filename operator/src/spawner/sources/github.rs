@@ -1,14 +1,12 @@
 //! What a spawner asks the hub that polls GitHub.
 
-use std::time::Duration;
-
 use axon_api::sources::poll_interval;
 use axon_api::{TaskSpawner, WorkspaceSpec};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::template;
 
 use super::{Asker, Heard, Sources};
-use crate::forge::{Ask, Wanted, What};
+use crate::forge::{self, Ask, Wanted, What};
 
 impl Sources {
     /// Subscribes to what the spawner asks, and tells what is known of it.
@@ -29,7 +27,7 @@ impl Sources {
         let remembered = memory.shards.iter().flat_map(|shard| shard.entries.keys());
         let heard = self.hub.heard(asker.key, remembered.map(String::as_str));
         Heard {
-            heard: heard.heard,
+            when: heard.heard,
             candidates: heard.candidates,
             absence_counts: heard.absence_counts,
             open: heard.open,
@@ -56,31 +54,16 @@ pub fn ask(spawner: &TaskSpawner, workspace: &WorkspaceSpec) -> Result<Ask, Stri
     };
     let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
     let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
+    let secret = workspace.secret_ref.as_ref();
+    let secret = secret.map(|secret| secret.name.as_str());
+    let (repository, secret) = forge::target(&workspace.repo, named.as_deref(), secret);
     Ok(Ask {
-        repository: named
-            .as_deref()
-            .map_or_else(|| workspace.repo.clone(), |named| beside(&workspace.repo, named)),
-        secret: workspace.secret_ref.as_ref().map(|secret| secret.name.clone()),
+        repository,
+        secret,
         what,
-        interval: interval.max(Duration::from_secs(5)),
+        interval,
         wanted: wanted(spawner),
     })
-}
-
-/// The repository `named`, which is on the server of `workspace` when only owner and name are given.
-fn beside(workspace: &str, named: &str) -> String {
-    let is_short = !named.contains("://") && !named.contains(':');
-    if !is_short {
-        return named.to_owned();
-    }
-    if let Some((scheme, rest)) = workspace.split_once("://") {
-        let server = rest.split('/').next().unwrap_or(rest);
-        return format!("{scheme}://{server}/{named}");
-    }
-    match workspace.split_once(':') {
-        Some((server, _)) => format!("{server}:{named}"),
-        None => named.to_owned(),
-    }
 }
 
 /// What has to be fetched for the templates. One that cannot be read is told of by the decision.
@@ -120,34 +103,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_repository_without_a_server_is_on_that_of_the_workspace() {
-        for (workspace, named, whole) in [
-            (
-                "https://github.com/me/fork.git",
-                "up/stream",
-                "https://github.com/up/stream",
-            ),
-            (
-                "http://127.0.0.1:8080/me/fork",
-                "up/stream",
-                "http://127.0.0.1:8080/up/stream",
-            ),
-            (
-                "git@ghe.example.com:me/fork.git",
-                "up/stream",
-                "git@ghe.example.com:up/stream",
-            ),
-            (
-                "https://github.com/me/fork",
-                "https://ghe.example.com/a/b",
-                "https://ghe.example.com/a/b",
-            ),
-        ] {
-            assert_eq!(beside(workspace, named), whole);
-        }
-    }
 
     #[test]
     fn comments_and_reviews_are_fetched_only_for_templates_that_use_them() {

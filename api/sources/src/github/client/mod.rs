@@ -14,6 +14,7 @@ mod pulls;
 mod transport;
 mod wire;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -265,7 +266,9 @@ fn segment(text: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => escaped.push(char::from(byte)),
             // A segment of dots only would lead elsewhere.
             b'.' if text.bytes().any(|byte| byte != b'.') => escaped.push('.'),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(escaped, "%{byte:02X}");
+            }
         }
     }
     escaped
