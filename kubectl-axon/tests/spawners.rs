@@ -110,6 +110,25 @@ Prompt:
 }
 
 #[test]
+fn the_token_of_the_environment_goes_to_no_server_that_a_manifest_names() {
+    let github = GitHub::new();
+    let plane = Plane::new();
+    let template = json!({ "workspace": { "repo": github.repository() }, "promptTemplate": "p" });
+    let spawner = spawner("s", &json!({ "githubIssues": {} }), &template);
+    write(&plane, "s.yaml", spawner.to_string());
+    let preview = |more: &[&str]| {
+        let mut command = plane.command();
+        command.args(["spawner", "preview", "-f", "s.yaml"]).args(more);
+        let output = command.env("GITHUB_TOKEN", "own").output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        github.credentials().pop().expect("a request")
+    };
+    assert_eq!(preview(&[]), "");
+    let api = github.repository().replace("/o/r", "/api/v3");
+    assert_eq!(preview(&["--github-api-url", &api]), "Bearer own");
+}
+
+#[test]
 fn what_is_wrong_with_a_spawner_is_told_before_anybody_is_asked() {
     let github = GitHub::new();
     let plane = Plane::new();

@@ -140,7 +140,7 @@ fn every_field_of_the_sources_that_both_have_is_kept() {
             priorityLabels: [c], pollInterval: 5m, reporting: {checks: {name: agent}}}}",
         "{cron: {schedule: '0 9 * * 1'}}",
         "{githubWebhook: {events: [issues, push], repository: o/r, excludeAuthors: [e], filters: [{event: issues,
-            action: labeled, bodyPattern: x, excludeBodyPatterns: [y], labels: [a], excludeLabels: [b], state: open,
+            action: labeled, bodyPattern: fix, excludeBodyPatterns: [nothing], labels: [a], excludeLabels: [b], state: open,
             branch: 'f/*', tag: v1, draft: true, commentOn: Issue, author: d, excludeAuthors: [e],
             filePatterns: {include: [a]}, conclusion: failure, checkName: c}], reporting: {enabled: true}}}",
         "{webhook: {source: sentry, fieldMapping: {id: $.id, title: $.title}, filters: [{field: $.a, value: b}],

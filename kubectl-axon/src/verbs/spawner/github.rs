@@ -16,6 +16,8 @@ use crate::output;
 
 /// The key of a Secret with a token, and the variable of one's own.
 const TOKEN: &str = "GITHUB_TOKEN";
+/// Where `$GITHUB_TOKEN` is for.
+const GITHUB_API: &str = "https://api.github.com";
 /// A key of a Secret with a GitHub App.
 const APP: &str = "appID";
 /// How this program calls itself.
@@ -26,7 +28,7 @@ const AGENT: &str = concat!("kubectl-axon/", env!("CARGO_PKG_VERSION"));
 #[command(next_help_heading = "GitHub")]
 pub(super) struct GitHubArgs {
     /// Ask with this token; default: the credential of the workspace's Secret if you may read it,
-    /// else $`GITHUB_TOKEN`, else none
+    /// else $`GITHUB_TOKEN` for github.com, else none
     #[arg(long, value_name = "TOKEN")]
     github_token: Option<String>,
 
@@ -113,7 +115,10 @@ impl Scene<'_> {
                 Err(why) => output::note(format!("warning: {why}: GitHub is asked with another credential")),
             }
         }
-        match std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) {
+        // A manifest may name any server, and one's own token is for GitHub's alone.
+        let is_github = self.api_url.is_some() || self.endpoint.api == GITHUB_API;
+        let token = std::env::var(TOKEN).ok();
+        match token.filter(|token| is_github && !token.is_empty()) {
             Some(token) => own(&token, "the token of $GITHUB_TOKEN"),
             None => Ok(Asker {
                 access: Access::anonymous(),

@@ -54,7 +54,8 @@ pub fn ask(spawner: &TaskSpawner, workspace: &WorkspaceSpec) -> Result<Ask, Stri
     };
     let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
     let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
-    let secret = workspace.secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let secret = workspace.secret_ref.as_ref();
+    let secret = secret.map(|secret| secret.name.as_str());
     let (repository, secret) = forge::target(&workspace.repo, named.as_deref(), secret);
     Ok(Ask {
         repository,
