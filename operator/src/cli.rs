@@ -32,7 +32,7 @@ pub(crate) enum Command {
         #[arg(long)]
         with_admission: bool,
     },
-    /// Print the agent types that this build has
+    /// Print the agent types and the sources that this build has
     Features,
     /// Run a script as a Task on the cluster, and say whether it has succeeded
     Selftest(SelftestOptions),

@@ -42,6 +42,7 @@ mod changes;
 mod clock;
 mod description;
 mod faults;
+mod git;
 mod hooks;
 mod jwt;
 mod limits;
@@ -133,7 +134,7 @@ impl GitHub {
         &self.url
     }
 
-    /// The URL of a repository for people; nothing can be cloned from it.
+    /// The URL of a repository for people. It can be cloned when it has a git ([`Repository::serve_git`]).
     pub fn repository_url(&self, full_name: &str) -> String {
         format!("{}/{full_name}", self.url)
     }
@@ -304,6 +305,7 @@ impl GitHub {
             roles: BTreeMap::new(),
             items: BTreeMap::new(),
             check_runs: Vec::new(),
+            git: None,
         };
         state.repositories.insert(full_name.to_lowercase(), made);
         drop(state);

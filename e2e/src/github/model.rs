@@ -42,6 +42,8 @@ pub(super) struct RepositoryState {
     /// Issues and pull requests, which share their numbers.
     pub(super) items: BTreeMap<u64, Item>,
     pub(super) check_runs: Vec<CheckRun>,
+    /// URL at which git finds it on another server; `None` when it cannot be cloned.
+    pub(super) git: Option<String>,
 }
 
 /// An issue or a pull request.

@@ -110,6 +110,11 @@ impl Repository<'_> {
         });
     }
 
+    /// Lets git find, below the repository's URL, what is at this URL of a git server.
+    pub fn serve_git(&self, url: &str) {
+        self.with(|state, name| state.known_mut(name).git = Some(url.to_owned()));
+    }
+
     /// Makes a hook that sends these events to a URL. The fake sends what a test delivers, by
     /// [`GitHub::deliver`], and nothing by itself.
     pub fn create_hook(&self, url: &str, secret: &str, events: &[&str]) -> HookId {

@@ -24,6 +24,7 @@ use super::answer::Answer;
 use super::calls::{self, Call};
 use super::description::Operation;
 use super::faults::{self, What};
+use super::git;
 use super::{Recorded, Shared};
 
 /// A request may be this large.
@@ -88,6 +89,9 @@ struct Asked {
 async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> anyhow::Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await?;
+    if let Some(target) = git::target(shared, &parts) {
+        return git::forward(&target, &parts, bytes).await;
+    }
     let mut recorded = Recorded {
         method: parts.method.clone(),
         path_and_query: parts.uri.to_string(),

@@ -1,7 +1,7 @@
 //! A real cluster, with the operator as a process of this machine, which has the rights that the chart
 //! gives to it and no more.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -27,6 +27,7 @@ pub(super) struct Cluster {
     kubeconfig: PathBuf,
     folder: tempfile::TempDir,
     operator: Mutex<Option<Child>>,
+    webhooks: SocketAddr,
 }
 
 /// Where servers of the tests listen: `AXON_E2E_HOST_ADDRESS`, an address of this machine, which
@@ -43,7 +44,7 @@ pub(super) fn host() -> anyhow::Result<Host> {
 }
 
 impl Cluster {
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start(webhooks: SocketAddr) -> anyhow::Result<Self> {
         let kubeconfig = std::env::var_os("AXON_E2E_KUBECONFIG")
             .or_else(|| std::env::var_os("KUBECONFIG"))
             .context("no cluster is named\nhint: set AXON_E2E_KUBECONFIG, or call e2e/run")?;
@@ -51,6 +52,7 @@ impl Cluster {
             kubeconfig: kubeconfig.into(),
             folder: tempfile::Builder::new().prefix("axon-e2e-operator-").tempdir()?,
             operator: Mutex::new(None),
+            webhooks,
         };
         cluster.apply_definitions().await?;
         cluster.make_namespace().await?;
@@ -189,7 +191,7 @@ impl Cluster {
             .args(["run", "--log-format=text"])
             // Nobody asks for these here, and free ports keep clear of what else runs.
             .args(["--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0"])
-            .arg("--webhook-address=127.0.0.1:0")
+            .arg(format!("--webhook-address={}", self.webhooks))
             .args(arguments.split_whitespace())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

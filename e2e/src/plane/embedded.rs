@@ -1,6 +1,7 @@
 //! The embedded plane, in a folder of its own.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,10 +23,11 @@ pub(super) struct Embedded {
     kubeconfig: PathBuf,
     /// The agent CLIs first, then what the test was started with.
     search_path: OsString,
+    webhooks: SocketAddr,
 }
 
 impl Embedded {
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start(webhooks: SocketAddr) -> anyhow::Result<Self> {
         let agents = clis::install().await?;
         let folder = tempfile::Builder::new().prefix("axon-e2e-plane-").tempdir()?;
         std::fs::create_dir(folder.path().join("home"))?;
@@ -37,6 +39,7 @@ impl Embedded {
             folder,
             kubeconfig,
             search_path,
+            webhooks,
         };
         plane.serve().await?;
         Ok(plane)
@@ -54,6 +57,7 @@ impl Embedded {
         command
             .env("HOME", self.folder.path().join("home"))
             .env("AXON_LOCAL_DIR", self.folder.path().join("local"))
+            .env("AXON_WEBHOOK_ADDRESS", self.webhooks.to_string())
             .env("PATH", &self.search_path)
             .env("KUBECONFIG", &self.kubeconfig);
     }

@@ -4,7 +4,7 @@ mod cluster;
 mod embedded;
 mod programs;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -18,6 +18,7 @@ pub use programs::{built, helm, kubectl, program};
 /// A control plane that serves Axon's kinds and runs Tasks.
 pub struct Plane {
     client: kube::Client,
+    webhooks: SocketAddr,
     kind: Kind,
 }
 
@@ -45,16 +46,21 @@ impl Plane {
     /// Starts the embedded plane in a folder of its own, or the operator against the cluster that
     /// `AXON_E2E_KUBECONFIG`, else `KUBECONFIG`, names.
     pub async fn start(kind: PlaneKind) -> anyhow::Result<Self> {
+        let webhooks = free_address()?;
         let kind = match kind {
-            PlaneKind::Embedded => Kind::Embedded(Embedded::start().await?),
-            PlaneKind::Cluster => Kind::Cluster(Box::new(Cluster::start().await?)),
+            PlaneKind::Embedded => Kind::Embedded(Embedded::start(webhooks).await?),
+            PlaneKind::Cluster => Kind::Cluster(Box::new(Cluster::start(webhooks).await?)),
         };
         let kubeconfig = match &kind {
             Kind::Embedded(plane) => plane.kubeconfig(),
             Kind::Cluster(plane) => plane.kubeconfig(),
         };
         let client = client(kubeconfig).await?;
-        Ok(Self { client, kind })
+        Ok(Self {
+            client,
+            webhooks,
+            kind,
+        })
     }
 
     pub fn kind(&self) -> PlaneKind {
@@ -73,6 +79,11 @@ impl Plane {
             }),
             Kind::Cluster(_) => cluster::host(),
         }
+    }
+
+    /// Where the webhooks of a source arrive, `github` or that of a generic webhook.
+    pub fn webhook_url(&self, source: &str) -> String {
+        format!("http://{}/webhook/{source}", self.webhooks)
     }
 
     pub fn client(&self) -> kube::Client {
@@ -148,6 +159,12 @@ impl Plane {
             Kind::Cluster(plane) => plane.end().await,
         }
     }
+}
+
+/// An address of this machine that nobody listens on. A plane that was killed takes it again.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
+    Ok(listener.local_addr()?)
 }
 
 async fn client(kubeconfig: &Path) -> anyhow::Result<kube::Client> {

@@ -16,11 +16,15 @@ mod output;
 mod pipelines;
 mod refusals;
 mod repositories;
+mod spawners;
 mod tasks;
 mod workspaces;
 
 use std::pin::Pin;
 
+use self::spawners::{
+    bad_spawners, comments, deliveries, limits, many, polling, schedules, scripts, triggers,
+};
 use crate::plane::PlaneKind;
 use crate::world::World;
 
@@ -229,6 +233,28 @@ scenarios! {
     Both Others command_line::an_interrupted_watch_leaves_the_task_running;
     Both Others command_line::a_dry_run_prints_and_creates_nothing;
 
+    Both Others polling::spawners_of_a_repository_share_one_request_that_costs_nothing;
+    Both Others polling::an_issue_becomes_a_task_with_its_prompt_and_branch;
+    Both Others polling::an_issue_left_open_becomes_one_task_until_it_matches_again;
+    Both Others polling::a_task_deleted_by_hand_is_not_made_again;
+    Both Others polling::a_suspended_spawner_makes_nothing_until_it_is_resumed;
+    Both Others polling::the_token_is_not_sent_to_another_server;
+    Both Others limits::a_free_place_is_taken_at_once_by_the_most_important;
+    Both Others limits::no_more_tasks_are_made_than_in_all_are_allowed;
+    Both Others scripts::a_hostile_title_is_a_variable_and_no_part_of_the_script;
+    Both Others scripts::a_script_with_a_field_of_the_item_is_refused;
+    Both Others comments::a_command_starts_work_only_for_those_who_may_ask;
+    Both Others comments::a_command_starts_nothing_while_it_cannot_be_told_who_may_ask;
+    Both Others deliveries::a_signed_delivery_becomes_a_task;
+    Both Others deliveries::a_request_of_any_system_becomes_a_task;
+    Both Others deliveries::a_delivery_that_cannot_be_taken_is_refused_in_a_sentence;
+    Both Others triggers::a_person_can_ask_for_an_item_that_does_not_match;
+    Both Others triggers::a_person_can_ask_for_a_tick_now;
+    Both Others bad_spawners::a_spawner_that_cannot_work_says_why_and_others_go_on;
+    Both Others bad_spawners::what_github_refuses_is_told_until_it_does_no_longer;
+    Both Others bad_spawners::a_spec_that_cannot_be_meant_is_refused_by_the_server;
+    Both Others bad_spawners::long_labels_and_texts_become_tasks_as_well;
+
     Cluster Others containers::an_image_that_does_not_exist_fails_and_is_named;
     Cluster Others containers::an_agent_that_takes_too_much_memory_fails_with_that_reason;
     Cluster Others containers::an_image_of_the_old_contract_works;
@@ -239,6 +265,9 @@ scenarios! {
     Both Alone crashes::a_run_survives_the_death_of_what_watches_it;
     Both Alone crashes::tasks_made_just_before_a_crash_run_once;
     Both Alone chains::a_chain_survives_a_restart_after_each_change;
+    Both Alone deliveries::a_delivery_that_comes_five_times_becomes_one_task;
+    Both Alone schedules::a_tick_becomes_one_task_though_the_plane_is_killed;
+    Both Alone many::many_issues_become_a_task_each_though_the_plane_is_killed;
     Both Alone branches::fifty_tasks_on_one_branch_run_one_after_the_other;
 }
 

@@ -15,12 +15,18 @@ use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::watch::Watches;
+use crate::world::SharedWorld;
 
+#[cfg(feature = "github")]
+mod catch_up;
 #[cfg(feature = "cron")]
 mod cron;
 #[cfg(feature = "github")]
 mod github;
 mod request;
+
+#[cfg(feature = "github")]
+pub use self::github::ask as ask_of;
 
 /// Those who ask the sources of spawners. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +37,9 @@ pub struct Sources {
     /// What was delivered to the webhook server.
     #[cfg(any(feature = "github", feature = "webhook"))]
     pub deliveries: crate::webhook::Deliveries,
+    /// Who has GitHub send again what was lost.
+    #[cfg(feature = "github")]
+    catch_up: catch_up::CatchUp,
 }
 
 /// What a source has to say, owned.
@@ -114,9 +123,10 @@ impl Sources {
         client: &Client,
         config: &Config,
         metrics: &Metrics,
+        world: &Arc<SharedWorld>,
         queue: &Arc<Queue>,
     ) -> Self {
-        let _ = (&watches, client, config, metrics, queue);
+        let _ = (&watches, client, config, metrics, world, queue);
         #[cfg(feature = "github")]
         let hub = {
             let queue = Arc::clone(queue);
@@ -127,17 +137,34 @@ impl Sources {
         };
         #[cfg(feature = "github")]
         watches.tasks.spawn(hub.clone().run());
+        #[cfg(feature = "github")]
+        let asks = crate::webhook::HubForge::new(
+            hub.clone(),
+            client.clone(),
+            Arc::clone(world),
+            Arc::new(config.secrets.clone()),
+        );
         #[cfg(any(feature = "github", feature = "webhook"))]
         let deliveries = {
             let queue = Arc::clone(queue);
             let wake = move |key: &Key| queue.wake(key, Urgency::Normal);
-            crate::webhook::start(watches, client.clone(), config, metrics.clone(), None, wake)
+            #[cfg(feature = "github")]
+            let forge: Option<Arc<dyn crate::webhook::Forge>> = Some(Arc::new(asks.clone()));
+            #[cfg(not(feature = "github"))]
+            let forge = None;
+            crate::webhook::start(watches, client.clone(), config, metrics.clone(), forge, wake)
         };
+        #[cfg(feature = "github")]
+        let catch_up = catch_up::CatchUp::new(deliveries.clone(), asks, Arc::clone(world), Arc::clone(queue));
+        #[cfg(feature = "github")]
+        watches.tasks.spawn(catch_up.clone().keep());
         Self {
             #[cfg(feature = "github")]
             hub,
             #[cfg(any(feature = "github", feature = "webhook"))]
             deliveries,
+            #[cfg(feature = "github")]
+            catch_up,
         }
     }
 
@@ -177,6 +204,8 @@ impl Sources {
 
     #[cfg(any(feature = "github", feature = "webhook"))]
     async fn delivered(&self, asker: &Asker<'_>, now: Timestamp) -> Heard {
+        #[cfg(feature = "github")]
+        self.catch_up.note(asker);
         let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
         Heard {
             when: Some(now),

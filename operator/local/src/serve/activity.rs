@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axon_api::{Phase, Task, TaskPipeline};
+use axon_api::{Phase, Task, TaskPipeline, TaskSpawner};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -90,19 +90,33 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
     }
 }
 
-/// Returns when there was no request for `limit` and neither a Task nor a pipeline is unfinished,
-/// unless the pipeline waits for a person.
+/// Returns when there was no request for `limit`, no spawner looks for work, and neither a Task nor a
+/// pipeline is unfinished, unless the pipeline waits for a person.
 pub(super) async fn idle(activity: Activity, client: Client, limit: Duration) {
     loop {
         let left = limit.saturating_sub(activity.quiet());
         if !left.is_zero() {
             tokio::time::sleep(left).await;
-        } else if unfinished_tasks(&client).await == Ok(0) && unfinished_pipelines(&client).await == Ok(0) {
+        } else if is_done(&client).await {
             return;
         } else {
             tokio::time::sleep(limit.clamp(SHORTEST_LOOK, LONGEST_LOOK)).await;
         }
     }
+}
+
+/// Whether nothing on the plane has anything to do. What cannot be listed may have.
+async fn is_done(client: &Client) -> bool {
+    unfinished_tasks(client).await == Ok(0)
+        && unfinished_pipelines(client).await == Ok(0)
+        && looking_spawners(client).await == Ok(0)
+}
+
+/// How many spawners may find work; an error where they cannot be listed.
+async fn looking_spawners(client: &Client) -> Result<usize, String> {
+    let resource = ApiResource::erase::<TaskSpawner>(&());
+    let is_suspended = |object: &DynamicObject| object.data.pointer("/spec/suspend") == Some(&true.into());
+    count_objects(client, &resource, |object| !is_suspended(object)).await
 }
 
 /// How many Tasks have not finished; an error where they cannot be listed.
@@ -124,14 +138,22 @@ async fn count(
     resource: &ApiResource,
     counts: impl Fn(Option<&str>) -> bool,
 ) -> Result<usize, String> {
+    count_objects(client, resource, |object| {
+        let phase = object.data.pointer("/status/phase");
+        counts(phase.and_then(serde_json::Value::as_str))
+    })
+    .await
+}
+
+async fn count_objects(
+    client: &Client,
+    resource: &ApiResource,
+    counts: impl Fn(&DynamicObject) -> bool,
+) -> Result<usize, String> {
     let objects: Api<DynamicObject> = Api::all_with(client.clone(), resource);
     let objects = objects.list(&ListParams::default()).await;
     let objects = objects.map_err(|error| error.to_string())?;
-    let counted = objects.iter().filter(|object| {
-        let phase = object.data.pointer("/status/phase");
-        counts(phase.and_then(serde_json::Value::as_str))
-    });
-    Ok(counted.count())
+    Ok(objects.iter().filter(|object| counts(object)).count())
 }
 
 fn is_final(phase: Option<&str>) -> bool {

@@ -7,6 +7,7 @@ mod activity;
 mod credentials;
 mod listen;
 mod lock;
+mod operator;
 pub(crate) mod record;
 
 use std::fs;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axon_operator::metrics::Metrics;
+use axon_operator::webhook::{Server, ServerOptions};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
@@ -120,8 +123,9 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
         program: options.program,
         parallel_pods: options.parallel_pods,
     };
-    let operator =
-        axon_operator::controllers::run(plane.client(), axon_operator::Config::default(), pending());
+    let told = operator::options(|name| std::env::var(name).ok())?;
+    let webhooks = webhooks(told.webhooks, plane.client()).await?;
+    let operator = axon_operator::controllers::run(plane.client(), told.config, pending());
     // The last thing that a waiting command sees: all that it may ask for is there.
     let socket = listen::bind_socket(&directory)?;
     tracing::info!("serving `{}`, port {port}", directory.root().display());
@@ -131,6 +135,7 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
         () = idle => Ok("nobody uses it"),
         ended = jobs::run(plane.client(), runner) => ended.map(|()| "the Job runner ended"),
         ended = operator => ended.map(|()| "the operator ended"),
+        ended = webhooks => Err(ended),
         () = listen::serve_socket(socket, door) => Ok("the socket closed"),
         () = listen::serve_port(port_listener, tls, guarded) => Ok("the port closed"),
     };
@@ -141,6 +146,24 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
     std::mem::forget(lock);
     tracing::info!("ends: {}", ended.as_ref().copied().unwrap_or("an error"));
     ended.map(|_| ())
+}
+
+/// Takes deliveries, if there is an address for them; the future ends only when that is no longer
+/// possible.
+async fn webhooks(
+    options: Option<ServerOptions>,
+    client: kube::Client,
+) -> anyhow::Result<impl Future<Output = anyhow::Error>> {
+    let server = match options {
+        Some(options) => Some(Server::bind(options).await?),
+        None => None,
+    };
+    Ok(async move {
+        match server {
+            Some(server) => server.run(client, Metrics::default()).await,
+            None => pending().await,
+        }
+    })
 }
 
 /// Makes the folder, which only this user enters.

@@ -1,7 +1,7 @@
 //! What a spawner asks the hub that polls GitHub.
 
-use axon_api::TaskSpawner;
 use axon_api::sources::poll_interval;
+use axon_api::{TaskSpawner, WorkspaceSpec};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::template;
 
@@ -16,11 +16,11 @@ impl Sources {
             self.leave(asker.key);
             return Heard::default();
         };
-        let ask = match ask(asker, &workspace.repo) {
+        let ask = match ask(asker.spawner, workspace) {
             Ok(ask) => ask,
             Err(wrong) => {
                 self.leave(asker.key);
-                return Heard::trouble("InvalidRepository", wrong);
+                return Heard::trouble("InvalidSource", wrong);
             }
         };
         self.hub.subscribe(asker.key, ask);
@@ -38,8 +38,11 @@ impl Sources {
 }
 
 /// What the spawner asks of the repository of its workspace, or of the one that its source names.
-fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
-    let spec = &asker.spawner.spec;
+///
+/// # Errors
+/// When its source is none of GitHub, or is asked at an interval that is none, as a fragment.
+pub fn ask(spawner: &TaskSpawner, workspace: &WorkspaceSpec) -> Result<Ask, String> {
+    let spec = &spawner.spec;
     let (what, named, own_interval) = match (&spec.when.github_issues, &spec.when.github_pull_requests) {
         (Some(issues), _) => (What::Issues(issues.clone()), &issues.repo, &issues.poll_interval),
         (None, Some(pulls)) => (
@@ -51,17 +54,14 @@ fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
     };
     let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
     let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
-    let secret = asker
-        .workspace
-        .and_then(|workspace| workspace.secret_ref.as_ref());
-    let secret = secret.map(|secret| secret.name.as_str());
-    let (repository, secret) = forge::target(workspace, named.as_deref(), secret);
+    let secret = workspace.secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let (repository, secret) = forge::target(&workspace.repo, named.as_deref(), secret);
     Ok(Ask {
         repository,
         secret,
         what,
         interval,
-        wanted: wanted(asker.spawner),
+        wanted: wanted(spawner),
     })
 }
 
