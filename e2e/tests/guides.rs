@@ -47,6 +47,10 @@ const HOW: &[(&str, How)] = &[
         "axon run --local --workspace-repo ./your-repository --branch typos ",
         How::Elsewhere("tests/readme.rs runs the same with a scripted provider"),
     ),
+    (
+        "printf 'X-Axon-Signature-256",
+        How::Elsewhere("a sender does; the operator's tests of webhooks check such signatures"),
+    ),
     ("axon ", How::Typed),
     ("git -C your-repository ", How::Typed),
     ("export KUBECONFIG=$(axon local kubeconfig)", How::Typed),

@@ -12,6 +12,8 @@ use serde_json::json;
 
 const CHECK_RUN: &str = include_str!("../../../api/sources/testdata/github/check_run.completed.json");
 
+const HEAD: &str = "0123456789abcdef0123456789abcdef01234567";
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_770_454_800 + second).expect("a moment")
 }
@@ -33,49 +35,29 @@ pub(crate) fn item(when: &When) -> Result<WorkItem, String> {
 
 /// An issue or a pull request with the labels that the source asks for.
 fn on_github(when: &When) -> Result<WorkItem, String> {
-    let is_pull_request = when.github_pull_requests.is_some();
-    let (labels, asked) = match (&when.github_issues, &when.github_pull_requests) {
-        (Some(spec), _) => (
-            &spec.labels,
-            spec.policy().and_then(|policy| policy.trigger_comment.clone()),
-        ),
-        (None, Some(spec)) => (
-            &spec.labels,
-            spec.policy().and_then(|policy| policy.trigger_comment.clone()),
-        ),
+    let (labels, policy) = match (&when.github_issues, &when.github_pull_requests) {
+        (Some(spec), _) => (&spec.labels, spec.policy()),
+        (None, Some(spec)) => (&spec.labels, spec.policy()),
         (None, None) => return Err("a source without a sample".to_owned()),
     };
-    let issue = IssueFacts {
-        number: 42,
-        is_pull_request,
-        is_open: true,
-        title: "The page is blank after login".to_owned(),
-        labels: labels.clone(),
-        author: "ada".to_owned(),
-        assignees: Vec::new(),
-        is_draft: false,
-        url: "https://github.com/your-org/your-repo/issues/42".to_owned(),
-        created: at(0),
-        updated: at(120),
-        closed: None,
-    };
+    let issue = issue(when.github_pull_requests.is_some(), labels);
     let pull = PullFacts {
         head_branch: "fix/blank-page".to_owned(),
-        head_sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        head_sha: HEAD.to_owned(),
         base_branch: "main".to_owned(),
         head_repository: Some("your-org/your-repo".to_owned()),
     };
-    let comments = [Comment {
-        id: 7,
-        author: "grace".to_owned(),
-        is_bot: false,
-        body: asked.map_or_else(
-            || "It is so in Firefox only.".to_owned(),
-            |command| format!("{command}\nIt is so in Firefox only."),
-        ),
-        url: "https://github.com/your-org/your-repo/issues/42#issuecomment-7".to_owned(),
-        created: at(60),
-        updated: at(60),
+    let asked = policy.and_then(|policy| policy.trigger_comment.clone());
+    let text = "It is so in Firefox only.";
+    let comments = [comment(
+        7,
+        &asked.map_or_else(|| text.to_owned(), |command| format!("{command}\n{text}")),
+    )];
+    let line_comments = [LineComment {
+        comment: comment(9, "This is null before the first render."),
+        path: "src/page.ts".to_owned(),
+        line: Some(12),
+        commit: HEAD.to_owned(),
     }];
     let reviews = [Review {
         id: 8,
@@ -83,32 +65,10 @@ fn on_github(when: &When) -> Result<WorkItem, String> {
         is_bot: false,
         state: ReviewVerdict::ChangesRequested,
         body: "A test is missing.".to_owned(),
-        commit: pull.head_sha.clone(),
+        commit: HEAD.to_owned(),
         submitted: at(90),
     }];
-    let line_comments = [LineComment {
-        comment: Comment {
-            id: 9,
-            body: "This is null before the first render.".to_owned(),
-            created: at(80),
-            updated: at(80),
-            ..comments[0].clone()
-        },
-        path: "src/page.ts".to_owned(),
-        line: Some(12),
-        commit: pull.head_sha.clone(),
-    }];
-    let mut authority = Authority::default();
-    for login in ["ada", "grace"] {
-        let permission = Some(Permission::Write);
-        authority.record(
-            login,
-            Standing::Known {
-                permission,
-                teams: std::iter::empty().collect(),
-            },
-        );
-    }
+    let authority = everybody_may_write();
     let known = Known {
         pull: Some(&pull),
         files: Some(&[]),
@@ -135,6 +95,47 @@ fn on_github(when: &When) -> Result<WorkItem, String> {
         (None, None) => return Err("a source without a sample".to_owned()),
     }
     .map_err(|need| format!("{need:?} is not known"))
+}
+
+fn issue(is_pull_request: bool, labels: &[String]) -> IssueFacts {
+    IssueFacts {
+        number: 42,
+        is_pull_request,
+        is_open: true,
+        title: "The page is blank after login".to_owned(),
+        labels: labels.to_vec(),
+        author: "ada".to_owned(),
+        assignees: Vec::new(),
+        is_draft: false,
+        url: "https://github.com/your-org/your-repo/issues/42".to_owned(),
+        created: at(0),
+        updated: at(120),
+        closed: None,
+    }
+}
+
+fn comment(id: u64, body: &str) -> Comment {
+    Comment {
+        id,
+        author: "grace".to_owned(),
+        is_bot: false,
+        body: body.to_owned(),
+        url: format!("https://github.com/your-org/your-repo/issues/42#issuecomment-{id}"),
+        created: at(60),
+        updated: at(60),
+    }
+}
+
+fn everybody_may_write() -> Authority {
+    let mut authority = Authority::default();
+    for login in ["ada", "grace"] {
+        let standing = Standing::Known {
+            permission: Some(Permission::Write),
+            teams: std::iter::empty().collect(),
+        };
+        authority.record(login, standing);
+    }
+    authority
 }
 
 fn wanted(examined: Examined) -> Result<Candidate, String> {
