@@ -112,8 +112,44 @@ async fn a_delivery_that_failed_is_sent_again_once_for_all_who_share_the_hook() 
         .expect("it is sent again");
     let others = forge.attempts(&spawner, hook, since).await.expect("attempts");
     assert!(others.is_empty(), "another spawner just did it");
-    let hook_is_tried = || *received.lock().expect("no panic") == 2;
-    crate::harness::eventually("the second try", async || hook_is_tried()).await;
+    crate::harness::eventually("the second try", async || {
+        *received.lock().expect("no panic") == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_hook_of_an_app_is_found_and_its_deliveries_are_sent_again() {
+    let world = World::new(Access::installation()).await;
+    let (url, received) = receiver().await;
+    world.github.create_app_hook(&url, "secret");
+    let payload = json!({ "zen": "Keep it logically awesome." });
+    let failed = world.github.deliver(&url, "secret", "ping", &payload).await;
+    let forge = forge(&world);
+    let mut spawner = spawner(&world);
+    let workspace = spawner.spec.task_template.workspace.as_mut();
+    workspace
+        .and_then(|workspace| workspace.secret_ref.as_mut())
+        .expect("a Secret")
+        .name = "app".to_owned();
+    let login = forge.own_login(&spawner).await.expect("an answer");
+    assert_eq!(login.as_deref(), Some("axon[bot]"));
+    let hooks = forge.hooks(&spawner).await.expect("hooks");
+    assert_eq!(hooks.len(), 1);
+    assert_eq!((hooks[0].id, &hooks[0].url), (None, &url));
+    let since = Timestamp::now() - SignedDuration::from_hours(1);
+    let attempts = forge
+        .attempts(&spawner, &hooks[0], since)
+        .await
+        .expect("attempts");
+    assert_eq!(attempts[0].id, failed.id);
+    let repeated = forge.repeat(&spawner, &hooks[0], failed.id).await;
+    repeated.expect("it is sent again");
+    crate::harness::eventually("the second try", async || {
+        *received.lock().expect("no panic") == 2
+    })
+    .await;
+    assert_eq!(world.github.violations(), Vec::<String>::new());
 }
 
 #[tokio::test]

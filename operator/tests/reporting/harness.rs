@@ -42,7 +42,7 @@ pub(crate) struct Operator {
 }
 
 impl World {
-    /// One whose Secret `github` has a token with this access.
+    /// One whose Secret `github` has a token with this access, and whose Secret `app` has the fake's App.
     pub(crate) async fn new(access: Access) -> Self {
         let github = GitHub::start(Ipv4Addr::LOCALHOST.into()).await.expect("GitHub");
         github.grant("good", access);
@@ -53,7 +53,13 @@ impl World {
         let client = plane.client();
         create::<Namespace>(&Api::all(client.clone()), json!({ "metadata": { "name": TEAM } })).await;
         let secret = json!({ "metadata": { "name": "github" }, "stringData": { "GITHUB_TOKEN": "good" } });
-        create::<Secret>(&Api::namespaced(client.clone(), TEAM), secret).await;
+        let app = json!({ "metadata": { "name": "app" }, "stringData": {
+            "appID": "7", "installationID": "42", "privateKey": include_str!("../keys/pkcs8.pem"),
+        } });
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), TEAM);
+        for secret in [secret, app] {
+            create(&secrets, secret).await;
+        }
         Self {
             github,
             client,
