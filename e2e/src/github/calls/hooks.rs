@@ -41,6 +41,13 @@ pub(super) fn get_delivery(call: &Call<'_>) -> Outcome {
     Ok(Answer::ok(objects::delivery(call.state, &hook.url, delivered)))
 }
 
+/// Where the App's hook sends to.
+pub(super) fn get_app_config(call: &Call<'_>) -> Outcome {
+    let hook = hooks(call)?.into_iter().next().ok_or_else(Answer::not_found)?;
+    let shown = objects::hook(call.state, hook);
+    Ok(Answer::ok(shown["config"].clone()))
+}
+
 /// Takes note of it; the delivery is made after the answer.
 pub(super) fn redeliver(call: &Call<'_>) -> Outcome {
     let (hook, delivered) = delivery(call)?;

@@ -64,6 +64,7 @@ pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
         "repos/list-webhook-deliveries" | "apps/list-webhook-deliveries" => hooks::list_deliveries(call),
         "repos/get-webhook-delivery" | "apps/get-webhook-delivery" => hooks::get_delivery(call),
         "repos/redeliver-webhook-delivery" | "apps/redeliver-webhook-delivery" => hooks::redeliver(call),
+        "apps/get-webhook-config-for-app" => hooks::get_app_config(call),
         "apps/get-authenticated" => Ok(apps::get_authenticated(call)),
         "apps/create-installation-access-token" => apps::create_token(call),
         _ => return None,

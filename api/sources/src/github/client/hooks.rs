@@ -1,9 +1,8 @@
 //! Webhooks and what they have delivered, to find again what was sent while nobody listened.
 
-use http::Method;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::Page;
 use super::failure::Failure;
@@ -124,8 +123,7 @@ impl Repository {
     /// Has a delivery sent once more.
     pub async fn redeliver(&self, owner: HookOwner, id: u64) -> Result<(), Failure> {
         let url = self.deliveries(owner, &format!("/{id}/attempts"));
-        let question = Question::send(Method::POST, url, json!({}), "redelivery");
-        self.ask(question).await.map(|_| ())
+        self.ask(Question::post(url, "redelivery")).await.map(|_| ())
     }
 
     fn deliveries(&self, owner: HookOwner, rest: &str) -> String {

@@ -122,6 +122,14 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// Has something done for which nothing is said: a body would be refused.
+    pub(crate) fn post(url: String, resource: &'static str) -> Self {
+        Self {
+            method: Method::POST,
+            ..Self::get(url, resource)
+        }
+    }
+
     fn unless(mut self, etag: Option<&'a str>) -> Self {
         self.etag = etag;
         self
