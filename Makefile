@@ -1,5 +1,5 @@
 # Few targets; each is one command that can be typed as well.
-.PHONY: help build demo test e2e lint deny crds bench install-manifest \
+.PHONY: help build demo docs test e2e lint deny crds bench install-manifest \
   release release-tag release-programs release-assets release-images release-images-join
 
 help: ## say what there is
@@ -10,6 +10,10 @@ build: ## the release binaries: kubectl-axon, and operator and runner linked sta
 	cargo rustc --release --locked -p axon-runner --bin axon-runner -- -C target-feature=+crt-static
 demo: ## the main job on this machine, without a cluster and without a key
 	examples/01-first-task/run
+docs: ## what is generated of the documentation: reference, pictures, what the examples are planned to
+	docs/pictures/make
+	AXON_DOCS=write cargo test --quiet --locked -p kubectl-axon --test docs
+	AXON_DOCS=write cargo test --quiet --locked -p axon-operator --test reference
 test: ## every test that needs no cluster
 	e2e/test
 e2e: ## the scenarios on a real Kubernetes, which it brings up unless KUBECONFIG names one

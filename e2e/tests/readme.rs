@@ -20,9 +20,10 @@ const RUN_ELSEWHERE: &[(&str, &str)] = &[
         "cargo install ",
         "`cargo build --bins` has built the same programs",
     ),
+    ("kubectl axon install", "tests/install.rs does, on a real cluster"),
     (
-        "kubectl axon install ",
-        "tests/install.rs does, on a real cluster",
+        "helm install axon ",
+        "tests/chart_cluster.rs does, on a real cluster",
     ),
     ("kubectl axon doctor", "tests/install.rs does, on a real cluster"),
     (

@@ -18,13 +18,28 @@ use crate::{complete, invocation, output, verbs};
     version,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key."
+    after_help = after_help()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// Where to begin, and what this build has.
+fn after_help() -> String {
+    let agents: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
+    let sources: Vec<&str> = axon_api::sources::SOURCES
+        .iter()
+        .map(|source| source.name)
+        .collect();
+    let lists = [("Agent types", agents), ("Sources of spawners", sources)];
+    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    let begin = "Begin with `kubectl axon run --local -t shell -p 'echo hello' -w`, which needs no cluster and no key.\n";
+    std::iter::once(begin.to_owned())
+        .chain(lists.map(|(what, names)| format!("\n{what}: {}", names.join(", "))))
+        .collect()
 }
 
 /// The flags that every verb has.
@@ -135,6 +150,8 @@ enum Verb {
     Cancel(verbs::cancel::CancelArgs),
     Suspend(verbs::suspend::SuspendArgs),
     Resume(verbs::suspend::ResumeArgs),
+    #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
+    Spawner(Box<verbs::spawner::SpawnerArgs>),
     Delete(verbs::delete::DeleteArgs),
     Convert(verbs::convert::ConvertArgs),
     Init(verbs::init::InitArgs),
@@ -229,6 +246,8 @@ fn run(cli: Cli) -> Result<Exit> {
         Verb::Cancel(args) => verbs::cancel::cancel(&context(global)?, &args),
         Verb::Suspend(args) => verbs::suspend::suspend(&context(global)?, &args),
         Verb::Resume(args) => verbs::suspend::resume(&context(global)?, &args),
+        #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
+        Verb::Spawner(args) => verbs::spawner::spawner(&context(global)?, &args),
         Verb::Delete(args) => verbs::delete::delete(&context(global)?, &args),
         Verb::Convert(args) => verbs::convert::convert(&args),
         Verb::Init(args) => verbs::init::init(&global, &args),
@@ -309,6 +328,55 @@ mod tests {
         check(&command());
     }
 
+    #[test]
+    fn only_the_sources_of_the_build_are_offered() {
+        let (github, cron, webhook) = (
+            cfg!(feature = "github"),
+            cfg!(feature = "cron"),
+            cfg!(feature = "webhook"),
+        );
+        let command = command();
+        let find = |path: &[&str]| {
+            let mut verbs = path.iter();
+            verbs.try_fold(&command, |found, verb| found.find_subcommand(verb))
+        };
+        for (verb, is_built) in [
+            (&["create", "taskspawner"][..], github || cron || webhook),
+            (&["spawner", "preview"], github || cron),
+            (&["spawner", "test"], github || webhook),
+            (&["spawner", "trigger"], github || cron),
+        ] {
+            assert_eq!(find(verb).is_some(), is_built, "{verb:?}");
+        }
+        for (verb, flag, is_built) in [
+            (&["create", "taskspawner"][..], "issues", github),
+            (&["create", "taskspawner"], "pull-requests", github),
+            (&["create", "taskspawner"], "github-event", github),
+            (&["create", "taskspawner"], "label", github),
+            (&["create", "taskspawner"], "cron", cron),
+            (&["create", "taskspawner"], "time-zone", cron),
+            (&["create", "taskspawner"], "webhook", webhook),
+            (&["create", "taskspawner"], "map", webhook),
+            (&["spawner", "preview"], "github-token", github),
+            (&["spawner", "test"], "event-name", github),
+        ] {
+            let mut flags = find(verb).into_iter().flat_map(clap::Command::get_arguments);
+            let is_there = flags.any(|argument| argument.get_long() == Some(flag));
+            assert_eq!(is_there, is_built, "{verb:?} --{flag}");
+        }
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for source in axon_api::sources::NAMES {
+            let words: Vec<&str> = help.split([' ', ',', '\n']).collect();
+            let is_built = axon_api::sources::SOURCES
+                .iter()
+                .any(|known| known.name == *source);
+            assert_eq!(words.contains(source), is_built, "{source} in {help}");
+        }
+    }
+
     /// The words of a command line, as a shell splits them.
     fn words(line: &str) -> Vec<String> {
         let mut words = Vec::new();
@@ -363,8 +431,24 @@ mod tests {
         let shown = |verb: &&clap::Command| !verb.is_hide_set() && verb.get_name() != "convert";
         for verb in command().get_subcommands().filter(shown) {
             check(verb);
-            if verb.get_name() == "create" {
+            if ["create", "spawner"].contains(&verb.get_name()) {
                 verb.get_subcommands().for_each(check);
+            }
+        }
+    }
+
+    #[cfg(all(feature = "github", feature = "cron", feature = "webhook"))]
+    #[test]
+    fn the_commands_of_the_page_on_spawners_are_understood() {
+        let page = include_str!("../../docs/spawners.md");
+        let commands = page
+            .lines()
+            .filter(|line| line.trim().starts_with("kubectl axon "));
+        let commands: Vec<&str> = commands.map(str::trim).collect();
+        assert!(commands.len() > 8, "{commands:?}");
+        for command in commands {
+            if let Err(error) = Cli::try_parse_from(words(command).split_off(1)) {
+                panic!("{command}\n{error}");
             }
         }
     }

@@ -112,6 +112,13 @@ fn random_name() -> String {
     format!("task-{}", random_letters())
 }
 
+/// A word that hardly comes twice: the moment, and random letters.
+#[cfg(any(feature = "github", feature = "cron"))]
+pub(crate) fn random_word() -> String {
+    let moment = k8s_openapi::jiff::Timestamp::now();
+    format!("{}-{}", moment.strftime("%Y%m%d%H%M%S"), random_letters())
+}
+
 /// Five random letters and digits.
 fn random_letters() -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";

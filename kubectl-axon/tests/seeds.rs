@@ -14,6 +14,8 @@ mod commands;
 mod manifests;
 #[path = "seeds/plans.rs"]
 mod plans;
+#[path = "seeds/spawners.rs"]
+mod spawners;
 #[path = "seeds/table.rs"]
 mod table;
 #[path = "seeds/tools.rs"]

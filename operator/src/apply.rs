@@ -337,7 +337,7 @@ fn failed(action: &'static str, kind: &'static str, name: &str, source: kube::Er
     }
 }
 
-fn post() -> PostParams {
+pub(crate) fn post() -> PostParams {
     PostParams {
         field_manager: Some(labels::OPERATOR_FIELD_MANAGER.to_owned()),
         ..PostParams::default()

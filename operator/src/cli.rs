@@ -32,7 +32,7 @@ pub(crate) enum Command {
         #[arg(long)]
         with_admission: bool,
     },
-    /// Print the agent types that this build has
+    /// Print the agent types and the sources that this build has
     Features,
     /// Run a script as a Task on the cluster, and say whether it has succeeded
     Selftest(SelftestOptions),
@@ -107,23 +107,29 @@ pub(crate) struct WebhookOptions {
     /// Where webhooks arrive, on every replica: /webhook/github and /webhook/SOURCE; none means
     /// nowhere
     #[arg(
+        id = "webhook-address",
         long,
         env = "AXON_WEBHOOK_ADDRESS",
         value_name = "ADDRESS",
         default_value = "0.0.0.0:8082",
         value_parser = webhook_address
     )]
-    webhook_address: WebhookAddress,
+    address: WebhookAddress,
 
     /// Folder with the keys that webhooks are signed with: a file github, and one for each other
     /// source, with a key a line [default: only TaskSpawners have keys]
-    #[arg(long, env = "AXON_WEBHOOK_SECRETS", value_name = "FOLDER")]
-    webhook_secrets: Option<PathBuf>,
+    #[arg(
+        id = "webhook-secrets",
+        long,
+        env = "AXON_WEBHOOK_SECRETS",
+        value_name = "FOLDER"
+    )]
+    secrets: Option<PathBuf>,
 
     /// URL under which GitHub reaches /webhook/github, by which its hooks are known when they are
     /// asked for what they sent in vain [default: every URL that ends with /webhook/github]
-    #[arg(long, env = "AXON_WEBHOOK_URL", value_name = "URL", value_parser = http_url)]
-    webhook_url: Option<String>,
+    #[arg(id = "webhook-url", long, env = "AXON_WEBHOOK_URL", value_name = "URL", value_parser = http_url)]
+    url: Option<String>,
 }
 
 /// Where webhooks arrive.
@@ -236,7 +242,7 @@ enum PullPolicy {
 impl WebhookOptions {
     /// Where webhooks arrive; `None` means nowhere.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        match self.webhook_address {
+        match self.address {
             WebhookAddress::Nowhere => None,
             WebhookAddress::At(address) => Some(address),
         }
@@ -246,8 +252,8 @@ impl WebhookOptions {
     pub(crate) fn config(&self) -> WebhookConfig {
         WebhookConfig {
             is_served: self.address().is_some(),
-            secrets: self.webhook_secrets.clone(),
-            url: self.webhook_url.clone(),
+            secrets: self.secrets.clone(),
+            url: self.url.clone(),
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::metrics::{Metrics, RoundLabels, RoundResult};
 use crate::notices::notices;
 use crate::pipeline;
 use crate::queue::{Next, Queue, Urgency};
+#[cfg(feature = "github")]
+use crate::report::{self, Reporter};
 use crate::round::{Ended, round};
 use crate::scope::Place;
 use crate::watch::{self as watches, Watches};
@@ -74,7 +76,7 @@ pub async fn run_observed(
     watch_world(&mut watches, &config, &world, &queue);
     pipeline::start(&mut watches, client.clone(), &config, notices.clone());
     let spawners = world.lock().errands().spawners;
-    let sources = spawner::Sources::start(&mut watches, &client, &config, &metrics, &spawners);
+    let sources = spawner::Sources::start(&mut watches, &client, &config, &metrics, &world, &spawners);
     let (mut listed, listed_for_spawners) = (watches.listed(), watches.listed());
     long_running.spawn(async move {
         writer.run().await;
@@ -94,6 +96,11 @@ pub async fn run_observed(
     let only = config.watch_namespaces.clone();
     long_running.spawn(sweep::keep(Arc::clone(&applier), only));
     let config = Arc::new(config);
+    #[cfg(feature = "github")]
+    {
+        let reporter = Reporter::new(Arc::clone(&applier), sources.hub.clone());
+        long_running.spawn(report::keep(Arc::new(reporter)));
+    }
     long_running.spawn(spawner::keep(
         Arc::clone(&applier),
         Arc::clone(&config),

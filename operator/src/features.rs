@@ -1,11 +1,13 @@
 //! What this build has that another may lack.
 
 use anyhow::bail;
-use axon_api::agents;
+use axon_api::{agents, sources};
 
-/// The names of what this build has: its agent types.
+/// The names of what this build has: its agent types, and the sources of TaskSpawners.
 pub fn all() -> Vec<&'static str> {
-    agents::AGENTS.iter().map(|agent| agent.name()).collect()
+    let agents = agents::AGENTS.iter().map(|agent| agent.name());
+    let sources = sources::SOURCES.iter().map(|source| source.name);
+    agents.chain(sources).collect()
 }
 
 /// Fails when this build lacks any of these.
@@ -35,6 +37,7 @@ mod tests {
     fn what_a_build_lacks_is_named_and_what_it_has_is_not() {
         assert!(require(&[]).is_ok());
         assert!(require(&all().iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).is_ok());
+        assert!(require(&["shell".to_owned(), "cron".to_owned()]).is_ok());
         let error = require(&["cobol".to_owned()])
             .expect_err("no such thing")
             .to_string();

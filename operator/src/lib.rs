@@ -22,6 +22,8 @@ pub mod pipeline;
 pub mod providers;
 pub mod queue;
 mod read;
+#[cfg(feature = "github")]
+pub mod report;
 pub mod round;
 pub mod scope;
 pub mod server;

@@ -158,7 +158,7 @@ impl Reader<'_> {
 }
 
 /// What to do about a Secret that is not asked for.
-fn not_listed(namespace: &str, name: &str) -> String {
+pub(crate) fn not_listed(namespace: &str, name: &str) -> String {
     format!(
         "the operator may not read it; add `{namespace}/{name}` to its --secrets, in the chart to rbac.secrets"
     )

@@ -101,6 +101,8 @@ pub struct Errands {
     pub providers: Arc<Queue>,
     /// TaskSpawners that have changed, or whose Tasks or workspace have.
     pub spawners: Arc<Queue>,
+    /// Tasks that have changed and of which issues or pull requests are told.
+    pub reports: Arc<Queue>,
     /// Leases of branches whose holder is not known, by their name.
     pub leases: Arc<Queue>,
 }

@@ -115,6 +115,16 @@ impl Target {
         }
     }
 
+    /// Sets a field to an object, also to an empty one.
+    pub(super) fn set(&mut self, name: &str, object: Self) {
+        self.0.insert(name.to_owned(), object.into_value());
+    }
+
+    /// The value of a field that is set.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// Whether the field is set.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

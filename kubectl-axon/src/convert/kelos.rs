@@ -51,7 +51,10 @@ pub(super) fn convert(document: Value, notes: &mut Notes) -> Vec<Value> {
         "Task" => task(spec, notes),
         "Workspace" => workspace(spec, notes),
         "AgentConfig" => agent_config(spec, notes),
-        "TaskSpawner" => kelos_spawner::spawner(spec, notes),
+        "TaskSpawner" => match kelos_spawner::spawner(spec, notes) {
+            Some(converted) => converted,
+            None => return Vec::new(),
+        },
         _ => {
             notes.lost("kind", without_equivalent(&kind));
             return Vec::new();

@@ -101,16 +101,140 @@ fn variables_of_a_server_are_a_map() {
     assert_eq!(paths(yaml, Weight::Lost), ["spec.mcpServers[0].env[1].valueFrom"]);
 }
 
+/// A spawner of Kelos with this source and this template.
+fn spawner(when: &str, template: &str) -> String {
+    format!(
+        "{{apiVersion: kelos.dev/v1alpha2, kind: TaskSpawner, metadata: {{name: s}}, spec: {{when: {when}, taskTemplate: {template}}}}}"
+    )
+}
+
 #[test]
 fn a_spawner_keeps_its_trigger_and_its_template_is_one_of_tasks() {
     let yaml = "{apiVersion: kelos.dev/v1alpha2, kind: TaskSpawner, metadata: {name: s}, spec: {
         when: {githubIssues: {labels: [bug], pollInterval: 1m}}, maxConcurrency: 3,
-        taskTemplate: {promptTemplate: 'Fix {{.Title}}', branch: 'b-{{.Number}}', worker: {type: codex}}}}";
+        taskTemplate: {promptTemplate: 'Fix {{.Title}}', branch: 'b-{{.Number}}', worker: {type: codex, workspaceRef: {name: w}}}}}";
+    let object = only_object(yaml);
     assert_eq!(
-        only_object(yaml),
+        object,
         json!({"apiVersion": "axon.io/v1alpha1", "kind": "TaskSpawner", "metadata": {"name": "s"}, "spec": {
             "when": {"githubIssues": {"labels": ["bug"], "pollInterval": "1m"}}, "maxConcurrency": 3,
-            "taskTemplate": {"promptTemplate": "Fix {{.Title}}", "branch": "b-{{.Number}}", "type": "codex"}}})
+            "taskTemplate": {"promptTemplate": "Fix {{.Title}}", "branch": "b-{{.Number}}", "type": "codex",
+                "workspaceRef": {"name": "w"}}}})
     );
-    assert!(paths(yaml, Weight::Lost).is_empty());
+    assert_valid(&object);
+    assert!(paths(yaml, Weight::Lost).is_empty() && paths(yaml, Weight::ToDo).is_empty());
+}
+
+#[test]
+fn every_field_of_the_sources_that_both_have_is_kept() {
+    let template = "{promptTemplate: p, type: codex, workspaceRef: {name: w}}";
+    for when in [
+        "{githubIssues: {repo: o/r, labels: [a], excludeLabels: [b], state: all, types: [issues, pulls],
+            priorityLabels: [c], assignee: '*', author: d, excludeAuthors: [e], pollInterval: '60',
+            commentPolicy: {triggerComment: /go, excludeComments: [/stop], allowedUsers: [f], allowedTeams: [o/t], minimumPermission: write},
+            reporting: {enabled: true, comments: {mode: Sticky}}}}",
+        "{githubIssues: {triggerComment: /go, excludeComments: [/stop]}}",
+        "{githubIssues: {}}",
+        "{githubPullRequests: {repo: o/r, labels: [a], excludeLabels: [b], state: open, reviewState: changes_requested,
+            draft: false, author: d, excludeAuthors: [e], filePatterns: {include: ['src/**'], exclude: ['*.md']},
+            priorityLabels: [c], pollInterval: 5m, reporting: {checks: {name: agent}}}}",
+        "{cron: {schedule: '0 9 * * 1'}}",
+        "{githubWebhook: {events: [issues, push], repository: o/r, excludeAuthors: [e], filters: [{event: issues,
+            action: labeled, bodyPattern: x, excludeBodyPatterns: [y], labels: [a], excludeLabels: [b], state: open,
+            branch: 'f/*', tag: v1, draft: true, commentOn: Issue, author: d, excludeAuthors: [e],
+            filePatterns: {include: [a]}, conclusion: failure, checkName: c}], reporting: {enabled: true}}}",
+        "{webhook: {source: sentry, fieldMapping: {id: $.id, title: $.title}, filters: [{field: $.a, value: b}],
+            excludeFilters: [{field: $.c, pattern: d}]}}",
+    ] {
+        let yaml = spawner(when, template);
+        let object = only_object(&yaml);
+        let source: serde_json::Value = serde_saphyr::from_str(when).expect("YAML");
+        assert_eq!(object["spec"]["when"], source, "{when}");
+        assert_valid(&object);
+        assert!(paths(&yaml, Weight::Lost).is_empty(), "{when}");
+    }
+}
+
+#[test]
+fn a_spawner_whose_source_has_no_equivalent_is_left_out_and_told_what_to_do() {
+    for source in ["jira", "linearWebhook", "slack"] {
+        let yaml = spawner(&format!("{{{source}: {{}}}}"), "{promptTemplate: p, type: codex}");
+        assert_eq!(
+            paths(&yaml, Weight::Lost),
+            [format!("spec.when.{source}"), "spec.when".to_owned()]
+        );
+        assert!(
+            super::tests::convert_text(&yaml)
+                .iter()
+                .all(|converted| converted.objects.is_empty())
+        );
+    }
+}
+
+#[test]
+fn what_a_template_of_a_spawner_cannot_have_is_told() {
+    for (template, lost, to_do) in [
+        (
+            "{promptTemplate: '{{.Payload.Issue.User.Login}}', type: codex}",
+            &[][..],
+            &["spec.taskTemplate.promptTemplate"][..],
+        ),
+        (
+            "{promptTemplate: '{{.Payload.issue.title}}', type: codex}",
+            &[],
+            &[],
+        ),
+        (
+            "{promptTemplate: 'a', metadata: {labels: {who: '{{.Payload.Sender.Login}}'}}, type: codex}",
+            &[],
+            &["spec.taskTemplate.metadata.labels[who]"],
+        ),
+        (
+            "{promptTemplate: '{{.Context.owner}}', contextSources: [{name: owner, http: {url: x}}], type: codex}",
+            &["spec.taskTemplate.contextSources"],
+            &["spec.taskTemplate.promptTemplate"],
+        ),
+        (
+            "{promptTemplate: '{{if}}', type: codex}",
+            &[],
+            &["spec.taskTemplate.promptTemplate"],
+        ),
+        (
+            "{promptTemplate: a, workerPoolRef: {name: p}, podFailurePolicy: {rules: []}}",
+            &[
+                "spec.taskTemplate.podFailurePolicy",
+                "spec.taskTemplate.workerPoolRef",
+            ],
+            &[],
+        ),
+    ] {
+        let yaml = spawner("{cron: {schedule: '@daily'}}", template);
+        assert_eq!(paths(&yaml, Weight::Lost), lost, "{template}");
+        assert_eq!(paths(&yaml, Weight::ToDo), to_do, "{template}");
+    }
+}
+
+#[test]
+fn what_events_need_on_their_way_is_to_be_done() {
+    for (when, path) in [
+        (
+            "{githubWebhook: {events: [issues], repository: o/r}}",
+            "spec.when.githubWebhook.events",
+        ),
+        (
+            "{webhook: {source: s, fieldMapping: {id: $.id}}}",
+            "spec.when.webhook.source",
+        ),
+    ] {
+        let yaml = spawner(when, "{promptTemplate: p, type: codex}");
+        assert_eq!(paths(&yaml, Weight::ToDo), [path]);
+    }
+    let checks = spawner(
+        "{githubPullRequests: {reporting: {checks: {}}}}",
+        "{promptTemplate: p, type: codex, workspaceRef: {name: w}}",
+    );
+    assert_eq!(
+        paths(&checks, Weight::Changed),
+        ["spec.when.githubPullRequests.reporting.checks"]
+    );
 }

@@ -15,6 +15,8 @@ pub(crate) mod local;
 pub(crate) mod logs;
 pub(crate) mod retry;
 pub(crate) mod run;
+#[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
+pub(crate) mod spawner;
 pub(crate) mod suspend;
 pub(crate) mod uninstall;
 pub(crate) mod upgrade;

@@ -33,9 +33,14 @@ pub(crate) struct VersionArgs {
 
 pub(crate) fn version(global: Global, args: &VersionArgs) -> Result<Exit> {
     let agents: Vec<&str> = axon_agents::AGENTS.iter().map(|agent| agent.name()).collect();
+    let sources: Vec<&str> = axon_api::sources::SOURCES
+        .iter()
+        .map(|source| source.name)
+        .collect();
     let mut answer = json!({
         "clientVersion": env!("CARGO_PKG_VERSION"),
         "agentTypes": agents,
+        "sources": sources,
     });
     let mut unreachable = None;
     if !args.client {
@@ -49,9 +54,10 @@ pub(crate) fn version(global: Global, args: &VersionArgs) -> Result<Exit> {
         Some(_) => output::print(output::to_yaml(&answer)?)?,
         None => {
             let mut text = format!(
-                "Client Version: {}\nAgent Types: {}\n",
+                "Client Version: {}\nAgent Types: {}\nSources: {}\n",
                 env!("CARGO_PKG_VERSION"),
-                agents.join(", ")
+                listed(&agents),
+                listed(&sources)
             );
             if let Some(version) = answer["server"]["kubernetesVersion"].as_str() {
                 let _ = writeln!(text, "Server Version: {version}");
@@ -69,6 +75,14 @@ pub(crate) fn version(global: Global, args: &VersionArgs) -> Result<Exit> {
         None => Ok(Exit::Success),
         Some(failure) => Err(failure),
     }
+}
+
+/// The names in one line.
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
 }
 
 /// What the server says of itself.

@@ -4,8 +4,8 @@ use axon_local::directory::Directory;
 use axon_local::plane::Plane;
 use serde_json::{Value, json};
 
-use super::table::{self, Class, Promise};
-use super::worlds::{World, block, with_fragment};
+use super::table::{self, Class, Manifest, Promise};
+use super::worlds::{World, block, overlay, with_fragment};
 use super::{blocks, plans, tools};
 
 /// The path to which an object of a kind is posted.
@@ -50,11 +50,21 @@ async fn prove(
     client: &kube::Client,
     namespace: &str,
     others: &World,
-    (yaml, exit, promises): (&str, i32, &[Promise]),
+    (yaml, class, promises): (&str, &Manifest, &[Promise]),
 ) -> Result<(), String> {
-    let (code, objects, said) = tools::convert(yaml);
-    if code != exit || objects.is_empty() {
+    let (code, mut objects, said) = tools::convert(yaml);
+    if code != class.exit || objects.is_empty() {
         return Err(format!("convert ends with {code}: {said}"));
+    }
+    if let Some(by_hand) = &class.by_hand {
+        // What nobody was told of must not be put in.
+        assert!(
+            said.contains("to do: "),
+            "convert has nothing to do by hand: {said}"
+        );
+        for object in &mut objects {
+            overlay(object, by_hand);
+        }
     }
     create(client, namespace, &objects).await?;
     if promises.is_empty() {
@@ -77,14 +87,14 @@ async fn every_manifest_applies_and_is_planned_as_its_readme_says() {
         let table = table::of(seed);
         let others = World::of(seed);
         for (line, class) in &table {
-            let (yaml, exit, promises) = match class {
-                Class::Manifest(manifest) => (block(seed, *line), manifest.exit, &manifest.plans),
+            let (yaml, manifest, promises) = match class {
+                Class::Manifest(manifest) => (block(seed, *line), manifest, &manifest.plans),
                 Class::Fragment(fragment) => {
                     let Some(Class::Manifest(whole)) = table.get(&fragment.of) else {
                         panic!("{seed}:{line} is in no manifest");
                     };
                     let yaml = with_fragment(&block(seed, fragment.of), &block(seed, *line));
-                    (yaml, whole.exit, &fragment.plans)
+                    (yaml, whole, &fragment.plans)
                 }
                 _ => continue,
             };
@@ -92,7 +102,7 @@ async fn every_manifest_applies_and_is_planned_as_its_readme_says() {
                 &client,
                 &format!("l{line}-{seed}"),
                 &others,
-                (&yaml, exit, promises),
+                (&yaml, manifest, promises),
             )
             .await
             {

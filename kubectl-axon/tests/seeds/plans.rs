@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 
 use axon_api::{
-    AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, names, repository,
+    AgentConfig, AgentProvider, Phase, Task, TaskDefaults, TaskPipeline, Workspace, labels, names, repository,
 };
 use axon_plan::pipeline::{self, PipelineObserved};
 use axon_plan::{
@@ -12,6 +12,7 @@ use axon_plan::{
     Step, references,
 };
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::table::Promise;
@@ -35,6 +36,7 @@ pub(crate) fn check(world: &World, promise: &Promise) -> Result<(), String> {
     let (kind, name) = promise.of.split_once('/').expect("Kind/name");
     let (phase, shown) = match kind {
         "TaskPipeline" => of_pipeline(world, name),
+        "TaskSpawner" => of_spawner(world, name, promise),
         _ => of_task(world, &task(world, kind, name), kind == "TaskDefaults", promise),
     };
     if phase != promise.phase {
@@ -78,6 +80,11 @@ fn found<T>(object: Option<&T>) -> Found<'_, T> {
 
 fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -> (String, String) {
     let settings = Settings::default();
+    let admission = if task.annotations().contains_key(labels::ITEM) {
+        Admission::Admitted
+    } else {
+        Admission::NotSpawned
+    };
     let defaults: Option<TaskDefaults> = with_defaults
         .then(|| world.find("TaskDefaults", "default"))
         .flatten();
@@ -117,7 +124,7 @@ fn of_task(world: &World, task: &Task, with_defaults: bool, promise: &Promise) -
         now: now(),
         settings: &settings,
         task,
-        admission: Admission::NotSpawned,
+        admission,
         defaults: found(defaults.as_ref()),
         provider: found(provider.as_ref()),
         agent_configs: &configs,
@@ -208,6 +215,16 @@ fn made(step: &Step) -> Option<Value> {
             .find_map(|value| unpacked(&value.0)),
         _ => None,
     }
+}
+
+/// What becomes of the first item of a spawner: its Task, and what is decided about that.
+fn of_spawner(world: &World, name: &str, promise: &Promise) -> (String, String) {
+    let task = super::spawners::task(world, name, now());
+    let spawner: Value = world.find("TaskSpawner", name).expect("the spawner");
+    let (phase, mut shown) = of_task(world, &task, false, promise);
+    flatten("task", &serde_json::to_value(&task).expect("JSON"), &mut shown);
+    flatten("spawner", &spawner, &mut shown);
+    (phase, shown)
 }
 
 /// The first thing that the operator does for a pipeline.

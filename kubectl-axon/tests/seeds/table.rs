@@ -32,6 +32,10 @@ pub(crate) struct Manifest {
     /// Exit code of `convert`.
     #[serde(default)]
     pub(crate) exit: i32,
+    /// What is put in by hand, because the README shows a part only and `convert` says that it lacks:
+    /// a JSON merge patch of the one object.
+    #[serde(default)]
+    pub(crate) by_hand: Option<Value>,
     /// What the operator makes of its objects.
     pub(crate) plans: Vec<Promise>,
 }

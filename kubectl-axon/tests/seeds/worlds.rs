@@ -28,6 +28,18 @@ pub(crate) fn with_fragment(manifest: &str, fragment: &str) -> String {
     object.to_string()
 }
 
+/// Puts fields into an object, objects within it too.
+pub(crate) fn overlay(at: &mut Value, over: &Value) {
+    match (at, over) {
+        (Value::Object(at), Value::Object(over)) => {
+            for (name, value) in over {
+                overlay(at.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (at, over) => *at = over.clone(),
+    }
+}
+
 /// Objects of a README; of two with one name the first counts.
 pub(crate) struct World(Vec<Value>);
 

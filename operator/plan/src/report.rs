@@ -4,6 +4,8 @@
 //! last is an annotation of the Task, written after the forge has it. What is there already on the
 //! forge is found by a marker, so that a crash in between shows nothing twice.
 
+use std::fmt::Write as _;
+
 use axon_api::report::ReportTarget;
 use axon_api::sources::reporting::CommentMode;
 use axon_api::{Phase, Task, TaskStatus, labels, names};
@@ -164,14 +166,14 @@ fn text(task: &Task, station: Station) -> String {
     if !rows.is_empty() {
         text.push_str("\n\n| | |\n|---|---|");
         for (label, value) in rows {
-            text.push_str(&format!("\n| {label} | {value} |"));
+            let _ = write!(text, "\n| {label} | {value} |");
         }
     }
     if phase != Phase::Succeeded {
         let reason = status.reason.as_deref().unwrap_or("Unknown");
-        text.push_str(&format!("\n\nReason: {}", code(reason)));
+        let _ = write!(text, "\n\nReason: {}", code(reason));
         if let Some(message) = status.message.as_deref().filter(|message| !message.is_empty()) {
-            text.push_str(&format!("\n\n{}", quoted(message)));
+            let _ = write!(text, "\n\n{}", quoted(message));
         }
     }
     text

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axon_api::WorkspaceSpec;
 use axon_plan::spawner::Trouble;
 use axon_sources::Candidate;
 use axon_sources::github::client::{Budget, People, Scope, Wait};
@@ -151,6 +152,31 @@ pub(super) struct Ended {
 }
 
 impl Source {
+    /// The repository `owner`/`name` on the server of the workspace's own, asked with the workspace's
+    /// credential, which is a Secret of `namespace`. `api_url` replaces the server's API.
+    ///
+    /// # Errors
+    /// When the workspace's repository is on no server that has GitHub's API.
+    pub fn beside(
+        namespace: &str,
+        workspace: &WorkspaceSpec,
+        owner: &str,
+        name: &str,
+        api_url: Option<&str>,
+    ) -> Result<Self, Trouble> {
+        let endpoint = Endpoint::of(&workspace.repo).ok_or_else(|| trouble::no_forge(&workspace.repo))?;
+        let endpoint = Endpoint {
+            owner: owner.to_owned(),
+            repository: name.to_owned(),
+            ..endpoint.at(api_url)
+        };
+        let secret = workspace.secret_ref.as_ref();
+        Ok(Self {
+            endpoint: Arc::new(endpoint),
+            secret: secret.map(|secret| Key::new(namespace, &secret.name)),
+        })
+    }
+
     /// Where a spawner of `namespace` asks.
     pub(super) fn of(namespace: &str, ask: &Ask, api_url: Option<&str>) -> Result<Self, Trouble> {
         let endpoint = Endpoint::of(&ask.repository).filter(|endpoint| !endpoint.owner.is_empty());
@@ -162,7 +188,7 @@ impl Source {
     }
 
     /// A name for the poller: its namespace is the credential, its name the repository.
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         let credential = self.secret.as_ref().map_or_else(String::new, Key::to_string);
         // GitHub's names of owners and repositories are the same in capitals.
         let repository = self.endpoint.full_name().to_lowercase();

@@ -17,8 +17,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axon_api::WorkspaceSpec;
 use axon_plan::spawner::Trouble;
-use axon_sources::github::client::{Budget, FailureKind, GitHubClient, Look, People};
+use axon_sources::github::client::{Budget, FailureKind, GitHubClient, Look, People, Repository, Wait};
 use axon_sources::github::endpoint::Endpoint;
 use axon_sources::{Candidate, Cause, Fetched};
 use k8s_openapi::jiff::Timestamp;
@@ -27,8 +28,10 @@ use tokio::time::Instant;
 
 pub use axon_sources::github::client::{Found, Previewed, Wanted, What};
 
+pub use self::book::Source;
 use self::book::{Begun, Book};
 pub use self::credentials::{Credentials, For};
+pub(crate) use self::trouble::explain;
 use crate::github_app::GitHub;
 use crate::key::Key;
 use crate::metrics::{GitHubLabels, Metrics};
@@ -79,6 +82,11 @@ fn sibling(url: &str, repository: &str) -> String {
     let server = rest.find(separator).map_or(url.len(), |at| scheme + at);
     let server = url.get(..server).unwrap_or(url);
     format!("{server}{separator}{repository}")
+}
+
+/// How long GitHub wants not to be asked.
+pub(crate) fn wait_for(wait: Wait, now: Timestamp) -> Duration {
+    pace::after_trouble(1, Some(wait), pace::FLOOR, now)
 }
 
 /// What a spawner's source has to say, from memory.
@@ -261,6 +269,41 @@ impl Hub {
             .preview(&ask.what, ask.wanted, own_login.as_deref())
             .await;
         preview.map_err(|failure| trouble::explain(&source, &failure))
+    }
+
+    /// The repository `owner`/`name` on the server of a workspace of `namespace`, to be asked with the
+    /// workspace's credential.
+    ///
+    /// # Errors
+    /// When the workspace's repository is on no server that has GitHub's API.
+    pub fn source(
+        &self,
+        namespace: &str,
+        workspace: &WorkspaceSpec,
+        owner: &str,
+        name: &str,
+    ) -> Result<Source, Trouble> {
+        Source::beside(namespace, workspace, owner, name, self.inner.api_url.as_deref())
+    }
+
+    /// A repository, with a credential that can do what is named.
+    ///
+    /// # Errors
+    /// When there is no credential that could work.
+    pub async fn repository(&self, source: &Source, purpose: For) -> Result<Repository, Trouble> {
+        let access = self.inner.credentials.access(source, purpose).await?;
+        let endpoint = Arc::clone(&source.endpoint);
+        Ok(self.inner.github.repository(endpoint, access))
+    }
+
+    /// A repository, asked as the App that the credential is of; `None` when it is not of an App.
+    ///
+    /// # Errors
+    /// When there is no credential that could work.
+    pub async fn as_app(&self, source: &Source) -> Result<Option<Repository>, Trouble> {
+        let proof = self.inner.credentials.app(source).await?;
+        let endpoint = Arc::clone(&source.endpoint);
+        Ok(proof.map(|proof| self.inner.github.repository(endpoint, proof)))
     }
 
     /// Credentials for others who ask GitHub, such as those who report to it.

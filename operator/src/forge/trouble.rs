@@ -6,7 +6,7 @@ use axon_sources::github::client::{Failure, FailureKind};
 use super::book::Source;
 
 /// What a failure means for one who asks there, with what to do.
-pub(super) fn explain(source: &Source, failure: &Failure) -> Trouble {
+pub(crate) fn explain(source: &Source, failure: &Failure) -> Trouble {
     let repository = source.endpoint.full_name();
     let credential = match &source.secret {
         Some(secret) => format!("the credential in Secret `{}`", secret.name),

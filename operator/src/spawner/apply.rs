@@ -5,14 +5,14 @@ use axon_api::{Task, TaskSpawner, TaskSpawnerStatus, labels};
 use axon_plan::spawner::memory::ShardWrite;
 use axon_plan::spawner::{Spawn, Trouble, draft};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DeleteParams, Patch, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use super::memory;
 use crate::apply::patch::status_patch;
-use crate::apply::{Applied, Applier, is_refusal, overtaken, patching};
+use crate::apply::{Applied, Applier, is_refusal, overtaken, patching, post};
 use crate::failure::Answer;
 use crate::key::Key;
 use crate::read::ReadError;
@@ -64,7 +64,7 @@ impl Hands<'_> {
         let maps: Api<ConfigMap> = self.api();
         if write.resource_version.is_none() {
             self.applier.count("create", "configmap");
-            return match maps.create(&self.post(), &write.config_map(self.spawner)).await {
+            return match maps.create(&post(), &write.config_map(self.spawner)).await {
                 Ok(created) => Ok(created.resource_version()),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
                 Err(source) => Err(failed("create", "ConfigMap", &name, source)),
@@ -117,7 +117,7 @@ impl Hands<'_> {
         let name = task.name_any();
         let tasks: Api<Task> = self.api();
         self.applier.count("create", "task");
-        match tasks.create(&self.post(), &task).await {
+        match tasks.create(&post(), &task).await {
             Ok(created) => {
                 self.applier.metrics.tasks_spawned.inc();
                 self.applier.world.lock().note_spawned(&created);
@@ -240,13 +240,6 @@ impl Hands<'_> {
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         Api::namespaced(self.applier.client.clone(), &self.key.namespace)
-    }
-
-    fn post(&self) -> PostParams {
-        PostParams {
-            field_manager: Some(labels::OPERATOR_FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a spawner remembers, as ConfigMaps on the server.
+//! What a spawner remembers, as config maps on the server.
 
 use axon_api::{TaskSpawner, labels, names};
 use axon_plan::spawner::memory::Memory;
@@ -8,7 +8,7 @@ use kube::api::ListParams;
 
 use super::apply::{Hands, StepError, failed};
 
-/// Name of the ConfigMap with this part of what the spawner remembers.
+/// Name of the config map with this part of what the spawner remembers.
 pub(super) fn name(spawner: &TaskSpawner, shard: usize) -> String {
     let uid = spawner.metadata.uid.as_deref().unwrap_or_default();
     names::spawner_memory(&spawner.name_any(), uid, shard)

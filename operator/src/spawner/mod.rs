@@ -17,6 +17,8 @@ use crate::work::work;
 
 use self::round::Round;
 pub use self::sources::Sources;
+#[cfg(feature = "github")]
+pub use self::sources::ask_of;
 use self::state::States;
 
 /// Rounds at work at once: one may wait for the forge.

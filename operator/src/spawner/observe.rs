@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axon_api::{TaskSpawner, Workspace, WorkspaceSpec, names};
+use axon_plan::spawner::memory::Memory;
 use axon_plan::spawner::{self, Ask, SpawnedTask, SpawnerObserved, SpawnerPlan};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
@@ -50,7 +51,7 @@ impl Seen<'_> {
     }
 
     fn plan(&self, state: &State) -> SpawnerPlan {
-        let nothing = Default::default();
+        let nothing = Memory::default();
         spawner::plan(&SpawnerObserved {
             now: Timestamp::now(),
             spawner: self.spawner,

@@ -15,12 +15,18 @@ use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::watch::Watches;
+use crate::world::SharedWorld;
 
+#[cfg(feature = "github")]
+mod catch_up;
 #[cfg(feature = "cron")]
 mod cron;
 #[cfg(feature = "github")]
 mod github;
 mod request;
+
+#[cfg(feature = "github")]
+pub use self::github::ask as ask_of;
 
 /// Those who ask the sources of spawners. Cheap to clone.
 #[derive(Clone)]
@@ -31,12 +37,15 @@ pub struct Sources {
     /// What was delivered to the webhook server.
     #[cfg(any(feature = "github", feature = "webhook"))]
     pub deliveries: crate::webhook::Deliveries,
+    /// Who has GitHub send again what was lost.
+    #[cfg(feature = "github")]
+    catch_up: catch_up::CatchUp,
 }
 
 /// What a source has to say, owned.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    heard: Option<Timestamp>,
+    when: Option<Timestamp>,
     candidates: Arc<[Candidate]>,
     absence_counts: bool,
     open: BTreeSet<String>,
@@ -49,7 +58,7 @@ impl Heard {
     /// As a decision sees it.
     pub(super) fn seen(&self) -> SourceSeen<'_> {
         SourceSeen {
-            heard: self.heard,
+            heard: self.when,
             candidates: &self.candidates,
             absence_counts: self.absence_counts,
             open: self.open.clone(),
@@ -90,7 +99,9 @@ impl Heard {
     fn add(&mut self, candidate: Candidate) {
         let others = self.candidates.iter();
         let others = others.filter(|other| other.key != candidate.key).cloned();
-        self.candidates = others.chain([candidate.clone()]).collect();
+        let mut all: Vec<Candidate> = others.collect();
+        all.push(candidate);
+        self.candidates = all.into();
     }
 }
 
@@ -112,9 +123,10 @@ impl Sources {
         client: &Client,
         config: &Config,
         metrics: &Metrics,
+        world: &Arc<SharedWorld>,
         queue: &Arc<Queue>,
     ) -> Self {
-        let _ = (&watches, client, config, metrics, queue);
+        let _ = (&watches, client, config, metrics, world, queue);
         #[cfg(feature = "github")]
         let hub = {
             let queue = Arc::clone(queue);
@@ -125,17 +137,34 @@ impl Sources {
         };
         #[cfg(feature = "github")]
         watches.tasks.spawn(hub.clone().run());
+        #[cfg(feature = "github")]
+        let asks = crate::webhook::HubForge::new(
+            hub.clone(),
+            client.clone(),
+            Arc::clone(world),
+            Arc::new(config.secrets.clone()),
+        );
         #[cfg(any(feature = "github", feature = "webhook"))]
         let deliveries = {
             let queue = Arc::clone(queue);
             let wake = move |key: &Key| queue.wake(key, Urgency::Normal);
-            crate::webhook::start(watches, client.clone(), config, metrics.clone(), None, wake)
+            #[cfg(feature = "github")]
+            let forge: Option<Arc<dyn crate::webhook::Forge>> = Some(Arc::new(asks.clone()));
+            #[cfg(not(feature = "github"))]
+            let forge = None;
+            crate::webhook::start(watches, client.clone(), config, metrics.clone(), forge, wake)
         };
+        #[cfg(feature = "github")]
+        let catch_up = catch_up::CatchUp::new(deliveries.clone(), asks, Arc::clone(world), Arc::clone(queue));
+        #[cfg(feature = "github")]
+        watches.tasks.spawn(catch_up.clone().keep());
         Self {
             #[cfg(feature = "github")]
             hub,
             #[cfg(any(feature = "github", feature = "webhook"))]
             deliveries,
+            #[cfg(feature = "github")]
+            catch_up,
         }
     }
 
@@ -175,9 +204,11 @@ impl Sources {
 
     #[cfg(any(feature = "github", feature = "webhook"))]
     async fn delivered(&self, asker: &Asker<'_>, now: Timestamp) -> Heard {
+        #[cfg(feature = "github")]
+        self.catch_up.note(asker);
         let uid = asker.spawner.metadata.uid.as_deref().unwrap_or_default();
         Heard {
-            heard: Some(now),
+            when: Some(now),
             candidates: self.deliveries.pending(uid),
             trouble: self.deliveries.trouble(asker.spawner).await,
             down_proof: self.deliveries.down_proof(asker.spawner),

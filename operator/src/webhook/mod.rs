@@ -19,6 +19,10 @@ pub mod delivery;
 pub mod downtime;
 mod filters;
 mod forge;
+#[cfg(feature = "github")]
+mod forge_hooks;
+#[cfg(feature = "github")]
+mod forge_hub;
 mod keys;
 mod listeners;
 mod pending;
@@ -31,6 +35,8 @@ mod sweep;
 pub use catch_up::{Hook, Hooks};
 pub use deliveries::{Deliveries, start};
 pub use forge::{Forge, Question, Told};
+#[cfg(feature = "github")]
+pub use forge_hub::HubForge;
 pub use keys::WEBHOOK_SECRET;
 pub use server::{Server, ServerOptions};
 pub use store::MOST_PENDING;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use axon_api::{Phase, Task};
+use axon_api::{Phase, Task, labels};
 use axon_plan::{dependencies, references};
-use kube::Resource;
 use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
 
 use super::branches::place_of;
 use super::index::Named;
@@ -42,6 +42,11 @@ pub(crate) struct PackedDependency {
 
 /// What a round asks.
 impl World {
+    /// The Task at `key`, in the form in which it is kept.
+    pub(crate) fn task(&self, key: &Key) -> Option<Packed<Task>> {
+        Some(self.tasks.get(key)?.value.packed.clone())
+    }
+
     /// The Task `name` beside the Task at `key`, on which that one depends.
     pub(crate) fn dependency(&self, key: &Key, name: &str) -> Option<PackedDependency> {
         let entry = self.tasks.get(&key.sibling(name))?;
@@ -180,6 +185,9 @@ impl World {
         }
         if let Some(link) = &spawner {
             self.put_spawned(link, &task);
+        }
+        if cfg!(feature = "github") && task.annotations().contains_key(labels::REPORT) {
+            self.errands.reports.wake(&key, Urgency::Normal);
         }
         let phase_before = before.as_ref().map(|entry| entry.value.phase);
         if let Some(phase) = phase_before {

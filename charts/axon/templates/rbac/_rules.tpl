@@ -7,6 +7,10 @@
 - apiGroups: [axon.io]
   resources: [workspaces, agentconfigs, agentproviders, taskdefaults, taskpipelines, taskspawners]
   verbs: [get, list, watch]
+# A person's wish for a Task now is an annotation, which is taken away once it is met.
+- apiGroups: [axon.io]
+  resources: [taskspawners]
+  verbs: [patch]
 - apiGroups: [axon.io]
   resources: [tasks/status, agentproviders/status, taskpipelines/status, taskspawners/status]
   verbs: [patch]
@@ -29,7 +33,7 @@
 # What spawners remember.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, create, patch, delete]
+  verbs: [list, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [get, create, patch]

@@ -4,6 +4,7 @@ mod agent_config;
 mod provider;
 mod task_defaults;
 mod task_pipeline;
+#[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
 mod task_spawner;
 mod workspace;
 
@@ -25,17 +26,21 @@ use crate::{cluster, inputs};
 
 /// Create a workspace, agent config, provider, pipeline, spawner, or a namespace's defaults
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  kubectl axon create workspace my-workspace --repo https://github.com/your-org/repo.git
-  kubectl axon create agentconfig my-config --agents-md @AGENTS.md
-  kubectl axon create taskpipeline my-work --workspace my-workspace -p 'Add dark mode'
-  kubectl axon create taskspawner nightly --cron '0 3 * * *' -p 'Update the dependencies'
-
-Tasks are created with `run`.")]
+#[command(after_help = examples())]
 pub(crate) struct CreateArgs {
     #[command(subcommand)]
     kind: CreateKind,
+}
+
+fn examples() -> String {
+    let examples: &[&str] = &[
+        "  kubectl axon create workspace my-workspace --repo https://github.com/your-org/repo.git\n",
+        "  kubectl axon create agentconfig my-config --agents-md @AGENTS.md\n",
+        "  kubectl axon create taskpipeline my-work --workspace my-workspace -p 'Add dark mode'\n",
+        #[cfg(feature = "cron")]
+        "  kubectl axon create taskspawner nightly --cron '0 3 * * *' -p 'Update the dependencies'\n",
+    ];
+    format!("Examples:\n{}\nTasks are created with `run`.", examples.concat())
 }
 
 #[derive(Subcommand)]
@@ -48,6 +53,7 @@ enum CreateKind {
     Provider(provider::ProviderArgs),
     #[command(name = "taskpipeline", visible_aliases = ["pipeline", "tp"])]
     TaskPipeline(Box<task_pipeline::TaskPipelineArgs>),
+    #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
     #[command(name = "taskspawner", visible_aliases = ["spawner", "ts"])]
     TaskSpawner(Box<task_spawner::TaskSpawnerArgs>),
     #[command(name = "taskdefaults", visible_aliases = ["defaults", "td"])]
@@ -89,6 +95,7 @@ pub(crate) fn create(context: &Context, args: &CreateArgs) -> Result<Exit> {
                 let wanted = task_pipeline::objects(args, &context.config, inputs, read)?;
                 (Kind::TaskPipeline, wanted, &args.write)
             }
+            #[cfg(any(feature = "github", feature = "cron", feature = "webhook"))]
             CreateKind::TaskSpawner(args) => {
                 let defaults = task_spawner::defaults(context, args).await?;
                 let wanted = task_spawner::objects(args, &context.config, defaults.as_ref(), read)?;

@@ -22,7 +22,7 @@ pub(super) use source::SourceArgs;
 
 /// Create a spawner: a source of work, and what its tasks are
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = source::EXAMPLES)]
+#[command(after_help = source::examples())]
 pub(super) struct TaskSpawnerArgs {
     /// Name of the spawner
     #[arg(value_name = "NAME")]

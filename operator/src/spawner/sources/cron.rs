@@ -29,7 +29,7 @@ pub(super) fn heard(spawner: &TaskSpawner, now: Timestamp) -> Heard {
     let missed = spec.missed_ticks.unwrap_or_default();
     let due = cron::due(&schedule, &zone, last, now, missed, deadline);
     Heard {
-        heard: Some(now),
+        when: Some(now),
         candidates: due.ticks.into_iter().map(cron::candidate).collect(),
         ticks: TicksSeen {
             passed: (due.decided_until > last).then_some(due.decided_until),

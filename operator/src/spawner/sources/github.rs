@@ -1,14 +1,12 @@
 //! What a spawner asks the hub that polls GitHub.
 
-use std::time::Duration;
-
-use axon_api::TaskSpawner;
 use axon_api::sources::poll_interval;
+use axon_api::{TaskSpawner, WorkspaceSpec};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::template;
 
 use super::{Asker, Heard, Sources};
-use crate::forge::{Ask, Wanted, What, target};
+use crate::forge::{self, Ask, Wanted, What};
 
 impl Sources {
     /// Subscribes to what the spawner asks, and tells what is known of it.
@@ -18,7 +16,7 @@ impl Sources {
             self.leave(asker.key);
             return Heard::default();
         };
-        let ask = match ask(asker, &workspace.repo) {
+        let ask = match ask(asker.spawner, workspace) {
             Ok(ask) => ask,
             Err(wrong) => {
                 self.leave(asker.key);
@@ -29,7 +27,7 @@ impl Sources {
         let remembered = memory.shards.iter().flat_map(|shard| shard.entries.keys());
         let heard = self.hub.heard(asker.key, remembered.map(String::as_str));
         Heard {
-            heard: heard.heard,
+            when: heard.heard,
             candidates: heard.candidates,
             absence_counts: heard.absence_counts,
             open: heard.open,
@@ -40,8 +38,11 @@ impl Sources {
 }
 
 /// What the spawner asks of the repository of its workspace, or of the one that its source names.
-fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
-    let spec = &asker.spawner.spec;
+///
+/// # Errors
+/// When its source is none of GitHub, or is asked at an interval that is none, as a fragment.
+pub fn ask(spawner: &TaskSpawner, workspace: &WorkspaceSpec) -> Result<Ask, String> {
+    let spec = &spawner.spec;
     let (what, named, own_interval) = match (&spec.when.github_issues, &spec.when.github_pull_requests) {
         (Some(issues), _) => (What::Issues(issues.clone()), &issues.repo, &issues.poll_interval),
         (None, Some(pulls)) => (
@@ -53,17 +54,14 @@ fn ask(asker: &Asker<'_>, workspace: &str) -> Result<Ask, String> {
     };
     let interval = own_interval.as_deref().or(spec.poll_interval.as_deref());
     let interval = interval.map_or(Ok(poll_interval::DEFAULT), poll_interval::parse)?;
-    let secret = asker
-        .workspace
-        .and_then(|workspace| workspace.secret_ref.as_ref())
-        .map(|secret| secret.name.as_str());
-    let (repository, secret) = target(workspace, named.as_deref(), secret);
+    let secret = workspace.secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let (repository, secret) = forge::target(&workspace.repo, named.as_deref(), secret);
     Ok(Ask {
         repository,
         secret,
         what,
-        interval: interval.max(Duration::from_secs(5)),
-        wanted: wanted(asker.spawner),
+        interval,
+        wanted: wanted(spawner),
     })
 }
 

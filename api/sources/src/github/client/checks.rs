@@ -88,10 +88,11 @@ impl Repository {
             .read()
     }
 
-    /// The newest check runs of a commit that have this name, at most a hundred.
+    /// The newest check runs of a commit that have this name, at most a hundred: also those after
+    /// which others of the name were made.
     pub async fn check_runs(&self, sha: &str, name: &str) -> Result<Vec<CheckRun>, Failure> {
         let path = format!(
-            "/commits/{}/check-runs?check_name={}&per_page={PER_PAGE}",
+            "/commits/{}/check-runs?check_name={}&filter=all&per_page={PER_PAGE}",
             segment(sha),
             segment(name)
         );

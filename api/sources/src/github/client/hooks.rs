@@ -90,6 +90,13 @@ impl Repository {
         self.ask(Question::get(url, "hooks")).await?.read()
     }
 
+    /// Where the App's own webhook sends to. Asked with the App's proof as credential. A failure
+    /// `NotFound` means that it has none.
+    pub async fn app_hook(&self) -> Result<HookConfig, Failure> {
+        let url = format!("{}/app/hook/config", self.endpoint.api);
+        self.ask(Question::get(url, "hooks")).await?.read()
+    }
+
     /// A page of what a webhook has delivered in the last days, the newest first. Without a cursor,
     /// the first page.
     pub async fn hook_deliveries(

@@ -1,31 +1,54 @@
 //! The flags that say what the source is. Those of a source that this build lacks are not there.
 
+#[cfg(feature = "webhook")]
 use std::collections::BTreeMap;
 
 use axon_api::sources::When;
+#[cfg(feature = "cron")]
 use axon_api::sources::cron::CronSource;
+#[cfg(feature = "github")]
 use axon_api::sources::github::issues::{GitHubIssues, StateFilter};
+#[cfg(feature = "github")]
 use axon_api::sources::github::pull_requests::GitHubPullRequests;
+#[cfg(feature = "github")]
 use axon_api::sources::github::webhook::{EventFilter, GitHubWebhook};
+#[cfg(feature = "webhook")]
 use axon_api::sources::webhook::GenericWebhook;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::failure::{Failure, Result};
+#[cfg(feature = "webhook")]
 use crate::parts::pair;
 
-pub(super) const EXAMPLES: &str = concat!(
-    "Examples:\n",
-    "  kubectl axon create taskspawner fix-bugs --issues --label bug --workspace my-workspace \\\n",
-    "    -p 'Fix: {{.Title}}' --branch 'axon-task-{{.Number}}' --max-concurrency 3\n",
-    "  kubectl axon create taskspawner review --pull-requests --workspace my-workspace \\\n",
-    "    -p 'Review pull request {{.Number}}'\n",
-    "  kubectl axon create taskspawner nightly --cron '0 3 * * *' --time-zone Europe/Paris \\\n",
-    "    -p 'Update the dependencies' --workspace my-workspace\n",
-    "  kubectl axon create taskspawner answer --github-event issue_comment --action created \\\n",
-    "    --workspace my-workspace -p '{{.CommentBody}}'\n",
-    "\n",
-    "What can be said of a source beyond these flags is in `kubectl explain taskspawner.spec.when`.",
-);
+/// One example for each source of this build.
+pub(super) fn examples() -> String {
+    let examples: &[&str] = &[
+        #[cfg(feature = "github")]
+        "  kubectl axon create taskspawner fix-bugs --issues --label bug --workspace my-workspace \\
+    -p 'Fix: {{.Title}}' --branch 'axon-task-{{.Number}}' --max-concurrency 3
+",
+        #[cfg(feature = "github")]
+        "  kubectl axon create taskspawner review --pull-requests --workspace my-workspace \\
+    -p 'Review pull request {{.Number}}'
+",
+        #[cfg(feature = "cron")]
+        "  kubectl axon create taskspawner nightly --cron '0 3 * * *' --time-zone Europe/Paris \\
+    -p 'Update the dependencies' --workspace my-workspace
+",
+        #[cfg(feature = "github")]
+        "  kubectl axon create taskspawner answer --github-event issue_comment --action created \\
+    --workspace my-workspace -p '{{.CommentBody}}'
+",
+        #[cfg(feature = "webhook")]
+        "  kubectl axon create taskspawner errors --webhook sentry --map 'id=$.event.id' \\
+    --map 'title=$.event.title' --workspace my-workspace -p 'Find out why: {{.Title}}'
+",
+    ];
+    format!(
+        "Examples:\n{}\nWhat can be said of a source beyond these flags is in `kubectl explain taskspawner.spec.when`.",
+        examples.concat()
+    )
+}
 
 /// What the source is.
 #[derive(Args, Clone, Debug, Default)]
@@ -108,13 +131,15 @@ pub(in crate::verbs::create) struct SourceArgs {
 }
 
 /// A value of `--state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[cfg(feature = "github")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::verbs::create) enum StateArg {
     Open,
     Closed,
     All,
 }
 
+#[cfg(feature = "github")]
 impl StateArg {
     fn filter(self) -> StateFilter {
         match self {
@@ -131,7 +156,10 @@ impl SourceArgs {
         #[cfg(feature = "github")]
         return self.poll_interval.as_ref();
         #[cfg(not(feature = "github"))]
-        None
+        {
+            let _ = self;
+            None
+        }
     }
 
     #[cfg(feature = "github")]
@@ -220,7 +248,7 @@ pub(super) fn when(args: &SourceArgs) -> Result<When> {
     #[cfg(feature = "webhook")]
     args.generic(&mut when)?;
     if when.source().is_none() {
-        let flags = [
+        let flags: &[&str] = &[
             #[cfg(feature = "github")]
             "--issues, --pull-requests, --github-event EVENT",
             #[cfg(feature = "cron")]
