@@ -170,6 +170,12 @@ impl Cluster {
         Ok(String::from_utf8(out.stdout)?)
     }
 
+    pub(super) async fn process(&self) -> anyhow::Result<u32> {
+        let operator = self.operator.lock().await;
+        let id = operator.as_ref().and_then(Child::id);
+        id.context("no operator is running")
+    }
+
     pub(super) async fn crash(&self) -> anyhow::Result<()> {
         let mut operator = self.operator.lock().await;
         let mut child = operator.take().context("no operator is running")?;

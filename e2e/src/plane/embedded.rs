@@ -83,12 +83,20 @@ impl Embedded {
         Ok(())
     }
 
+    pub(super) fn process(&self) -> anyhow::Result<u32> {
+        let serving = self.serving()?;
+        let process = serving.first().context("no plane is serving")?;
+        Ok(u32::try_from(process.id.as_raw())?)
+    }
+
+    fn serving(&self) -> anyhow::Result<Vec<Process>> {
+        let mut all = self.all()?;
+        all.retain(|process| process.command.contains(" local serve"));
+        Ok(all)
+    }
+
     pub(super) async fn crash(&self) -> anyhow::Result<()> {
-        let serving: Vec<Process> = self
-            .all()?
-            .into_iter()
-            .filter(|process| process.command.contains(" local serve"))
-            .collect();
+        let serving = self.serving()?;
         ensure!(!serving.is_empty(), "no plane is serving: {:?}", self.all()?);
         for process in &serving {
             kill(process.id, Signal::SIGKILL)?;

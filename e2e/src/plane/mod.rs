@@ -131,6 +131,14 @@ impl Plane {
         }
     }
 
+    /// The process that works on Tasks and spawners.
+    pub async fn process(&self) -> anyhow::Result<u32> {
+        match &self.kind {
+            Kind::Embedded(plane) => plane.process(),
+            Kind::Cluster(plane) => plane.process().await,
+        }
+    }
+
     /// The processes on this machine that belong to agents of this namespace; agents of a cluster
     /// are not seen.
     pub fn processes_with(&self, namespace: &str) -> anyhow::Result<Vec<String>> {

@@ -251,7 +251,7 @@ scenarios! {
     Both Others triggers::a_person_can_ask_for_an_item_that_does_not_match;
     Both Others triggers::a_person_can_ask_for_a_tick_now;
     Both Others bad_spawners::a_spawner_that_cannot_work_says_why_and_others_go_on;
-    Both Others bad_spawners::what_github_refuses_is_told_until_it_does_no_longer;
+    Both Others bad_spawners::what_github_refuses_is_told_until_the_secret_is_mended;
     Both Others bad_spawners::a_spec_that_cannot_be_meant_is_refused_by_the_server;
     Both Others bad_spawners::long_labels_and_texts_become_tasks_as_well;
 

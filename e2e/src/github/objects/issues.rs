@@ -1,6 +1,7 @@
 //! Issues, their comments, labels and history.
 
 use k8s_openapi::jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{View, node_id, number_of, reactions, review};
@@ -62,10 +63,11 @@ pub(super) fn labels(view: View<'_>, item: &Item) -> Vec<Value> {
 
 pub(crate) fn label(view: View<'_>, name: &str) -> Value {
     let id = number_of(name);
+    let in_url = utf8_percent_encode(name, NON_ALPHANUMERIC);
     json!({
         "id": id,
         "node_id": node_id("LA", id),
-        "url": view.api(&format!("/labels/{name}")),
+        "url": view.api(&format!("/labels/{in_url}")),
         "name": name,
         "description": "",
         "color": "ededed",

@@ -2,9 +2,10 @@
 
 use anyhow::ensure;
 use axon_api::Task;
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::{Forge, has_condition, has_tasks, is_ready, spawner};
+use super::{Forge, TOKEN, has_condition, has_tasks, is_ready, spawner};
 use crate::github::{Access, Issue};
 use crate::wait;
 use crate::world::{PATIENCE, World};
@@ -76,7 +77,7 @@ pub(in crate::scenarios) async fn a_spawner_that_cannot_work_says_why_and_others
     forge.was_asked_as_github_is()
 }
 
-pub(in crate::scenarios) async fn what_github_refuses_is_told_until_it_does_no_longer(
+pub(in crate::scenarios) async fn what_github_refuses_is_told_until_the_secret_is_mended(
     world: &World,
 ) -> anyhow::Result<()> {
     let forge = Forge::new(world).await?;
@@ -120,9 +121,10 @@ pub(in crate::scenarios) async fn what_github_refuses_is_told_until_it_does_no_l
     is_ready(world, "good").await?;
     let issue = forge.repository().open_issue(Issue::new("a"));
     has_tasks(world, "good", &[&format!("good-{issue}")]).await?;
-    // Put right at GitHub, it works without anybody touching the spawner.
-    github.grant("revoked", Access::installation());
+    // With a good token in its Secret it works, without anybody touching the spawner.
     let name = of("revoked", "acme/widgets");
+    let token = json!({"stringData": {"GITHUB_TOKEN": TOKEN}});
+    world.patch::<Secret>(&name, token).await?;
     is_ready(world, &name).await?;
     has_tasks(world, &name, &[&format!("{name}-{issue}")]).await?;
     forge.was_asked_as_github_is()
@@ -198,6 +200,7 @@ pub(in crate::scenarios) async fn long_labels_and_texts_become_tasks_as_well(
         "when": {"githubIssues": {"labels": [label]}},
         "taskTemplate": {
             "type": "claude-code",
+            "promptTemplate": null,
             "metadata": {"labels": {"topic": "{{.Labels}}"}, "annotations": {"title": "{{.Title}}"}},
         },
     });

@@ -299,7 +299,14 @@ pub(in crate::scenarios) async fn a_delivery_that_cannot_be_taken_is_refused_in_
             401,
             "64 hexadecimal digits",
         ),
-        ("20 MiB", "issues", Some(signed(&long)), long, 413, "MiB"),
+        (
+            "20 MiB",
+            "issues",
+            Some(signed(&long)),
+            long,
+            413,
+            "longer than 10485760 bytes",
+        ),
         (
             "no JSON",
             "issues",

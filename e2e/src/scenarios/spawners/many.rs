@@ -19,7 +19,7 @@ use crate::wait;
 use crate::world::{World, phase};
 
 /// How many issues; `AXON_E2E_MANY` says otherwise.
-const ISSUES: usize = 150;
+const ISSUES: usize = 90;
 const PLACES: usize = 50;
 const KILLS: usize = 10;
 
@@ -90,6 +90,11 @@ pub(in crate::scenarios) async fn many_issues_become_a_task_each_though_the_plan
         }
         world.plane().crash().await?;
         world.plane().recover().await?;
+        println!(
+            "kill {kill} of {KILLS} after {:.1} s, {} Tasks had ended",
+            began.elapsed().as_secs_f64(),
+            finished()
+        );
     }
     let waited = wait::until(patience(issues), "the end of all Tasks", async || {
         Ok(finished() >= issues)
