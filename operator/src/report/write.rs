@@ -35,9 +35,10 @@ impl Reporter {
         }
         let mut marked = repository.comments(number).await?;
         marked.retain(|comment| comment.body.contains(&report.marker));
-        let own = match marked.is_empty() {
-            true => None,
-            false => self.own(source, marked).await?,
+        let own = if marked.is_empty() {
+            None
+        } else {
+            self.own(source, marked).await?
         };
         match own {
             Some(comment) if comment.body.trim() == report.body.trim() => Ok(comment.id),
