@@ -165,7 +165,8 @@ impl Options {
     }
 }
 
-fn say(line: &str) {
+/// Prints a line on standard output, where the results are.
+pub(crate) fn say(line: &str) {
     // Nobody is left to be told when standard output is closed.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

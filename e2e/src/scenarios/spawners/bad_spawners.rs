@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Forge, TOKEN, has_condition, has_tasks, is_ready, spawner};
 use crate::github::{Access, Issue};
+use crate::suite::say;
 use crate::wait;
 use crate::world::{PATIENCE, World};
 
@@ -213,11 +214,11 @@ pub(in crate::scenarios) async fn long_labels_and_texts_become_tasks_as_well(
         anyhow::bail!("{error:#}\n{}", super::report(world, "fix").await);
     }
     let task = world.api::<Task>().get(&name).await?;
-    println!(
+    say(&format!(
         "an issue with {} bytes became a prompt of {} bytes",
         body.len(),
         task.spec.prompt.len()
-    );
+    ));
     ensure!(task.spec.prompt.contains("squeak") && task.spec.prompt.len() <= 1 << 20);
     forge.was_asked_as_github_is()
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answered, Forge, has_tasks, is_ready, post, report, signature, spawner, tasks_of};
 use crate::github::{GitHub, Issue};
+use crate::suite::say;
 use crate::wait;
 use crate::world::{PATIENCE, World};
 
@@ -183,7 +184,7 @@ pub(in crate::scenarios) async fn a_delivery_that_comes_five_times_becomes_one_t
     }
     let seed = u64::from(std::process::id());
     let order = shuffled(payloads.len() * TIMES, seed);
-    println!("deliveries in the order of seed {seed}: {order:?}");
+    say(&format!("deliveries in the order of seed {seed}: {order:?}"));
     let mut refused = Vec::new();
     for (at, place) in order.into_iter().enumerate() {
         let (guid, payload) = payloads.get(place % payloads.len()).context("a payload")?;
@@ -244,7 +245,7 @@ fn shuffled(length: usize, seed: u64) -> Vec<usize> {
     order.into_iter().map(|(_, number)| number).collect()
 }
 
-/// Mixes the bits of a number: the last step of SplitMix64
+/// Mixes the bits of a number: the last step of `SplitMix64`
 /// (<https://prng.di.unimi.it/splitmix64.c>).
 fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -253,6 +254,17 @@ fn mixed(number: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// What it is, its event, its signature and its body, and the status and words of the answer.
+type Case = (
+    &'static str,
+    &'static str,
+    Option<String>,
+    Vec<u8>,
+    u16,
+    &'static str,
+);
+
+#[expect(clippy::too_many_lines, reason = "a table of what senders get wrong")]
 pub(in crate::scenarios) async fn a_delivery_that_cannot_be_taken_is_refused_in_a_sentence(
     world: &World,
 ) -> anyhow::Result<()> {
@@ -274,7 +286,7 @@ pub(in crate::scenarios) async fn a_delivery_that_cannot_be_taken_is_refused_in_
     let signed = |body: &[u8]| signature(KEY, body);
     let long = vec![b' '; 20 << 20];
     let broken = b"{\"action\": \"opened\", ".to_vec();
-    let cases: [(&str, &str, Option<String>, Vec<u8>, u16, &str); 8] = [
+    let cases: [Case; 8] = [
         (
             "a wrong signature",
             "issues",

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{Forge, report, spawner};
 use crate::github::Issue;
+use crate::suite::say;
 use crate::wait;
 use crate::world::{World, phase};
 
@@ -90,11 +91,11 @@ pub(in crate::scenarios) async fn many_issues_become_a_task_each_though_the_plan
         }
         world.plane().crash().await?;
         world.plane().recover().await?;
-        println!(
+        say(&format!(
             "kill {kill} of {KILLS} after {:.1} s, {} Tasks had ended",
             began.elapsed().as_secs_f64(),
             finished()
-        );
+        ));
     }
     let waited = wait::until(patience(issues), "the end of all Tasks", async || {
         Ok(finished() >= issues)
@@ -105,13 +106,25 @@ pub(in crate::scenarios) async fn many_issues_become_a_task_each_though_the_plan
     let took = began.elapsed();
     forge.polled().await?;
     watch.abort();
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    println!(
+    judge(
+        &seen.lock().unwrap_or_else(PoisonError::into_inner),
+        &numbers,
+        took,
+    )?;
+    let jobs = world.api::<Job>().list(&ListParams::default()).await?;
+    ensure!(jobs.items.len() == issues, "{} Jobs", jobs.items.len());
+    forge.was_asked_as_github_is()
+}
+
+/// Every issue has become one Task, made once, which has succeeded, and there were never too many.
+fn judge(seen: &Seen, numbers: &[u64], took: Duration) -> anyhow::Result<()> {
+    let issues = numbers.len();
+    say(&format!(
         "{issues} issues, {KILLS} kills: all ended after {:.1} s, at most {} unfinished and {} running at once",
         took.as_secs_f64(),
         seen.most_unfinished,
         seen.most_running
-    );
+    ));
     ensure!(seen.most_unfinished <= PLACES, "{} at once", seen.most_unfinished);
     let items: BTreeSet<&str> = seen.tasks.values().map(|known| known.item.as_str()).collect();
     let expected: BTreeSet<String> = numbers.iter().map(|number| format!("issue-{number}")).collect();
@@ -128,15 +141,12 @@ pub(in crate::scenarios) async fn many_issues_become_a_task_each_though_the_plan
     ensure!(failed.count() == 0, "some Tasks did not succeed");
     let uids: BTreeSet<&str> = seen.tasks.values().map(|known| known.uid.as_str()).collect();
     ensure!(uids.len() == issues, "{} Tasks were made", uids.len());
-    drop(seen);
-    let jobs = world.api::<Job>().list(&ListParams::default()).await?;
-    ensure!(jobs.items.len() == issues, "{} Jobs", jobs.items.len());
-    forge.was_asked_as_github_is()
+    Ok(())
 }
 
 /// How long the next tenth of so many may take.
 fn patience(issues: usize) -> Duration {
-    Duration::from_secs(60) + Duration::from_millis(500) * u32::try_from(issues).unwrap_or(u32::MAX)
+    Duration::from_mins(1) + Duration::from_millis(500) * u32::try_from(issues).unwrap_or(u32::MAX)
 }
 
 /// Watches the Tasks, again when the plane is gone meanwhile.

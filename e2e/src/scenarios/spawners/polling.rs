@@ -9,6 +9,7 @@ use super::{Forge, WIDGETS, WORKSPACE, has_tasks, is_poll, is_ready, merge, spaw
 use crate::github::{Access, GitHub, Issue};
 use crate::llm::Turn;
 use crate::scenarios::agents::CLAUDE_CODE;
+use crate::suite::say;
 use crate::wait;
 use crate::world::{PATIENCE, World, result_of};
 
@@ -36,10 +37,10 @@ pub(in crate::scenarios) async fn spawners_of_a_repository_share_one_request_tha
     let requests = forge.github.requests();
     let polls = forge.polls();
     let free = forge.github.count(|request| request.status == 304);
-    println!(
+    say(&format!(
         "{SPAWNERS} spawners, {ISSUES} issues, {polls} quiet polls: {} requests, {free} of them answered 304",
         requests.len()
-    );
+    ));
     ensure!(
         requests
             .iter()

@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::{spawner, spawner_is, tasks_of};
+use crate::suite::say;
 use crate::wait;
 use crate::world::{PATIENCE, World};
 
@@ -49,7 +50,7 @@ pub(in crate::scenarios) async fn a_tick_becomes_one_task_though_the_plane_is_ki
     ensure!(tasks.len() == 1, "{} Tasks of {tick}", tasks.len());
     let all = tasks_of(world, "tick").await?;
     let status = world.api::<TaskSpawner>().get("tick").await?.status;
-    println!("{} Tasks of ticks: {:?}", all.len(), all.keys());
+    say(&format!("{} Tasks of ticks: {:?}", all.len(), all.keys()));
     ensure!(
         status.is_some_and(|status| status.missed_ticks.unwrap_or_default() == 0),
         "a tick was missed"
