@@ -25,6 +25,9 @@ use crate::world::{Known, SharedWorld};
 /// Repositories whose people are remembered.
 const MOST: usize = 256;
 
+/// A hook by its source and number; an App's own hook has none.
+type LookedInto = (Key, Option<u64>);
+
 /// Asks GitHub on behalf of spawners whose work comes from its events. Cheap to clone; clones share what
 /// they know.
 #[derive(Clone)]
@@ -36,7 +39,7 @@ pub struct HubForge {
     /// Who people are, by [`Source::key`].
     people: Arc<Mutex<HashMap<Key, Arc<People>>>>,
     /// When hooks were looked into, by [`Source::key`] and their number.
-    pub(super) looked: Arc<Mutex<HashMap<(Key, Option<u64>), Instant>>>,
+    pub(super) looked: Arc<Mutex<HashMap<LookedInto, Instant>>>,
 }
 
 impl HubForge {

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 pub(crate) const REPOSITORY: &str = "acme/widgets";
 pub(crate) const TEAM: &str = "team";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) github: GitHub,
