@@ -1,5 +1,6 @@
 //! `docs/reference/operator.md` is what `axon-operator --help` prints; `make docs` writes it anew.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -38,11 +39,11 @@ those that have a value of their own there.
 "
     .to_owned();
     let top = help(&[]);
-    page.push_str(&format!("\n## axon-operator\n\n```text\n{top}\n```\n"));
+    let _ = write!(page, "\n## axon-operator\n\n```text\n{top}\n```\n");
     let commands = commands(&top);
     assert!(commands.contains(&"run"), "{commands:?}");
     for command in commands {
-        page.push_str(&format!("\n## {command}\n\n```text\n{}\n```\n", help(&[command])));
+        let _ = write!(page, "\n## {command}\n\n```text\n{}\n```\n", help(&[command]));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/operator.md");
     if std::env::var("AXON_DOCS").is_ok_and(|wish| wish == "write") {
