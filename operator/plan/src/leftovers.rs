@@ -6,14 +6,13 @@ use axon_api::{Phase, Task, TaskStatus, labels};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 
-use serde_json::Value;
-
 use crate::branch;
 use crate::draft::whole_seconds;
 use crate::ending;
 use crate::observed::Observed;
 use crate::plan::{Plan, Step};
 use crate::progress::{self, Progress};
+use crate::report;
 
 /// Reasons with which a Task ends though nobody saw its pod end.
 const UNSEEN: &[&str] = &["Cancelled", "JobDeleted", "PodLost"];
@@ -61,12 +60,8 @@ fn until_reported(observed: &Observed<'_>, status: &TaskStatus) -> Option<Durati
     if !annotations.contains_key(labels::REPORT) {
         return None;
     }
-    let reported = annotations.get(labels::REPORTED);
-    let reported: Option<Value> = reported.and_then(|reported| serde_json::from_str(reported).ok());
-    let phase = reported
-        .as_ref()
-        .and_then(|reported| reported.get("phase")?.as_str());
-    if phase.is_some() && phase == status.phase.map(Phase::as_str) {
+    let told = report::told(observed.task);
+    if told.is_some() && told.as_deref() == status.phase.map(Phase::as_str) {
         return None;
     }
     let ended = status.completion_time.as_ref()?.0;

@@ -94,13 +94,8 @@ pub fn report(task: &Task) -> Option<Report> {
     })
 }
 
-/// Whether the Task's end has still to be told.
-pub fn awaits_report(task: &Task) -> bool {
-    task.is_finished() && report(task).is_some()
-}
-
-/// The station that was told last.
-fn told(task: &Task) -> Option<String> {
+/// The station that was told last: `Accepted`, or the phase in which the Task ended.
+pub(crate) fn told(task: &Task) -> Option<String> {
     let annotation = task.annotations().get(labels::REPORTED)?;
     let value: Value = serde_json::from_str(annotation).ok()?;
     value["phase"].as_str().map(str::to_owned)
@@ -336,6 +331,6 @@ mod tests {
         let mut quiet = issue("PerTask");
         quiet.as_object_mut().expect("an object").remove("comments");
         assert_eq!(report(&task(&quiet, &json!(null), None)), None);
-        assert!(!awaits_report(&task(&quiet, &json!({ "phase": "Failed" }), None)));
+        assert_eq!(report(&task(&quiet, &json!({ "phase": "Failed" }), None)), None);
     }
 }

@@ -13,7 +13,9 @@ use kube::Client;
 use crate::config::Config;
 use crate::key::Key;
 use crate::metrics::Metrics;
-use crate::queue::{Queue, Urgency};
+use crate::queue::Queue;
+#[cfg(any(feature = "github", feature = "webhook"))]
+use crate::queue::Urgency;
 use crate::watch::Watches;
 use crate::world::SharedWorld;
 
@@ -218,6 +220,7 @@ impl Sources {
 
     /// Fetches an item with all that templates may use.
     pub(super) async fn item(&self, asker: &Asker<'_>, candidate: &Candidate) -> Result<Fetched, Trouble> {
+        let _ = candidate;
         let when = &asker.spawner.spec.when;
         match when.source() {
             #[cfg(feature = "github")]

@@ -1,7 +1,7 @@
 //! What a spawner asks the hub that polls GitHub.
 
 use axon_api::sources::poll_interval;
-use axon_api::{TaskSpawner, WorkspaceSpec};
+use axon_api::{TaskSpawner, WorkspaceSpec, variables};
 use axon_plan::spawner::memory::Memory;
 use axon_plan::template;
 
@@ -73,13 +73,17 @@ fn wanted(spawner: &TaskSpawner) -> Wanted {
     let values = metadata.flat_map(|metadata| metadata.labels.values().chain(metadata.annotations.values()));
     let templates = [&spec.prompt_template, &spec.name_template, &spec.branch];
     let templates = templates.into_iter().flatten().chain(values);
+    // A script has them in variables, and is known to want them by their names.
+    let names = |variable: &str| {
+        spec.prompt_template
+            .as_ref()
+            .is_some_and(|text| text.contains(variable))
+    };
     let mut wanted = Wanted {
         // The default prompt has them.
-        comments: spec.prompt_template.is_none(),
-        reviews: false,
+        comments: spec.prompt_template.is_none() || names(variables::item::COMMENTS),
+        reviews: names(variables::item::REVIEW_STATE) || names(variables::item::REVIEW_COMMENTS),
     };
-    let is_shell = spec.type_.as_deref() == Some("shell");
-    wanted.comments |= is_shell;
     for template in templates.filter_map(|source| template::parse(source).ok()) {
         for used in template.uses() {
             match used.field.as_deref() {
