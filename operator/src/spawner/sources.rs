@@ -1,5 +1,13 @@
 //! The sources of spawners: who is asked what, whatever the source is.
 
+#![cfg_attr(
+    not(any(feature = "github", feature = "webhook")),
+    expect(
+        clippy::unused_async,
+        reason = "nobody is waited for in a build without GitHub and webhooks"
+    )
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -247,6 +255,10 @@ impl Sources {
     }
 
     /// The Secret that the spawner's source is asked with is another than before.
+    #[cfg_attr(
+        not(feature = "github"),
+        expect(clippy::unused_self, reason = "a build without GitHub has nobody to tell")
+    )]
     pub(super) fn secret_changed(&self, namespace: &str, name: &str) {
         #[cfg(feature = "github")]
         self.hub.secret_changed(namespace, name);
@@ -254,6 +266,10 @@ impl Sources {
     }
 
     /// The spawner asks nothing any more.
+    #[cfg_attr(
+        not(feature = "github"),
+        expect(clippy::unused_self, reason = "a build without GitHub has nobody to tell")
+    )]
     pub(super) fn leave(&self, key: &Key) {
         #[cfg(feature = "github")]
         self.hub.unsubscribe(key);

@@ -43,6 +43,7 @@ pub(crate) struct PackedDependency {
 /// What a round asks.
 impl World {
     /// The Task at `key`, in the form in which it is kept.
+    #[cfg(feature = "github")]
     pub(crate) fn task(&self, key: &Key) -> Option<Packed<Task>> {
         Some(self.tasks.get(key)?.value.packed.clone())
     }
