@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axon_api::{SpawnerPhase, TaskSpawner};
 use axon_e2e::git::GitServer;
-use axon_e2e::github::{GitHub, Issue};
+use axon_e2e::github::{Access, GitHub, Issue};
 use axon_e2e::llm::Llm;
 use axon_e2e::plane::{Plane, PlaneKind};
 use axon_e2e::wait;
@@ -29,6 +29,7 @@ use serde_json::json;
 const SPAWNERS: usize = 1000;
 const REPOSITORIES: usize = 100;
 const ISSUES: usize = 10;
+const TOKEN: &str = "bench-token";
 /// How often each repository is asked for.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// Requests in flight while objects are made.
@@ -65,11 +66,13 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(world: &World, github: &GitHub) -> anyhow::Result<String> {
+    // Who asks as nobody may ask 60 times an hour.
+    github.grant(TOKEN, Access::installation());
+    world.secret("token", "GITHUB_TOKEN", TOKEN).await?;
     for repository in 0..REPOSITORIES {
         let repo = github.repository_url(&format!("acme/r{repository}"));
-        world
-            .workspace(&format!("r{repository}"), json!({"repo": repo}))
-            .await?;
+        let spec = json!({"repo": repo, "secretRef": {"name": "token"}});
+        world.workspace(&format!("r{repository}"), spec).await?;
     }
     let without = at_rest(world).await?;
     let made = futures::stream::iter(0..SPAWNERS)
