@@ -98,6 +98,7 @@ async fn discovery_names_every_kind() {
         "Task",
         "TaskDefaults",
         "TaskPipeline",
+        "TaskSpawner",
         "Workspace",
     ];
     assert_eq!(kinds, expected);
