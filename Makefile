@@ -1,5 +1,5 @@
 # Few targets; each is one command that can be typed as well.
-.PHONY: help build demo docs test e2e lint deny crds bench install-manifest \
+.PHONY: help build demo docs test e2e lint slim deny crds bench install-manifest \
   release release-tag release-programs release-assets release-images release-images-join
 
 help: ## say what there is
@@ -18,6 +18,8 @@ test: ## every test that needs no cluster
 	e2e/test
 e2e: ## the scenarios on a real Kubernetes, which it brings up unless KUBECONFIG names one
 	e2e/run
+slim: ## builds with one source and one agent type: lints, tests, and the same definitions
+	e2e/slim
 lint: ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
