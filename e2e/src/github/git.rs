@@ -1,6 +1,8 @@
 //! The repositories for git: requests below the URL of a repository go to a git server, as one host
 //! of GitHub has both.
 
+use std::net::SocketAddr;
+
 use axum::body::{Body, Bytes};
 use http::request::Parts;
 use http::{Request, Response, header};
@@ -25,8 +27,15 @@ pub(super) fn target(shared: &Shared, parts: &Parts) -> Option<String> {
     let full_name = repository.trim_start_matches('/');
     let full_name = full_name.strip_suffix(".git").unwrap_or(full_name);
     let remote = shared.state().repository(full_name)?.git.clone()?;
+    // Its name is that by which agents know it, which this machine may not.
+    let remote: http::Uri = remote.parse().ok()?;
+    let server = SocketAddr::new(shared.address, remote.port_u16()?);
+    let path = remote.path();
     let query = parts.uri.query().map(|query| format!("?{query}"));
-    Some(format!("{remote}{service}{}", query.unwrap_or_default()))
+    Some(format!(
+        "http://{server}{path}{service}{}",
+        query.unwrap_or_default()
+    ))
 }
 
 /// Lets the git server answer. An error when it does not.

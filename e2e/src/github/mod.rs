@@ -100,6 +100,8 @@ pub struct Recorded {
 /// What the server and the test both hold.
 #[derive(Debug)]
 struct Shared {
+    /// Where it listens, and with it all servers of a test.
+    address: IpAddr,
     reference: Arc<Reference>,
     state: Mutex<State>,
     faults: Mutex<Vec<Fault>>,
@@ -118,6 +120,7 @@ impl GitHub {
         let port = listener.local_addr()?.port();
         let url = format!("http://{}", SocketAddr::new(address, port));
         let shared = Arc::new(Shared {
+            address,
             reference: Arc::clone(&reference),
             state: Mutex::new(State::new(url.clone(), reference)),
             faults: Mutex::default(),

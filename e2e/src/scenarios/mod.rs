@@ -43,6 +43,8 @@ type Run = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 enum On {
     Both,
     Cluster,
+    /// The embedded one, whose restarts take a moment and not the time of a Lease.
+    Embedded,
 }
 
 /// Beside what a scenario may run.
@@ -60,6 +62,7 @@ impl Scenario {
         match self.on {
             On::Both => true,
             On::Cluster => plane == PlaneKind::Cluster,
+            On::Embedded => plane == PlaneKind::Embedded,
         }
     }
 
@@ -265,9 +268,9 @@ scenarios! {
     Both Alone crashes::a_run_survives_the_death_of_what_watches_it;
     Both Alone crashes::tasks_made_just_before_a_crash_run_once;
     Both Alone chains::a_chain_survives_a_restart_after_each_change;
-    Both Alone deliveries::a_delivery_that_comes_five_times_becomes_one_task;
-    Both Alone schedules::a_tick_becomes_one_task_though_the_plane_is_killed;
-    Both Alone many::many_issues_become_a_task_each_though_the_plane_is_killed;
+    Embedded Alone deliveries::a_delivery_that_comes_five_times_becomes_one_task;
+    Embedded Alone schedules::a_tick_becomes_one_task_though_the_plane_is_killed;
+    Embedded Alone many::many_issues_become_a_task_each_though_the_plane_is_killed;
     Both Alone branches::fifty_tasks_on_one_branch_run_one_after_the_other;
 }
 
