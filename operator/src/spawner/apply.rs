@@ -149,11 +149,15 @@ impl Hands<'_> {
     /// Whether a Task that is there is as good as the one that was to be created: of this spawner and
     /// this item. Which of the item's Tasks it is, it says itself.
     fn is_of(&self, existing: &Task, wanted: &Task) -> bool {
-        let is_ours = existing.owner_references().iter().any(|owner| {
-            owner.controller == Some(true) && Some(&owner.uid) == self.spawner.meta().uid.as_ref()
-        });
-        let annotation = |task: &Task, name: &str| task.annotations().get(name).cloned();
-        is_ours && annotation(existing, labels::ITEM) == annotation(wanted, labels::ITEM)
+        let item = |task: &Task| task.annotations().get(labels::ITEM).cloned();
+        self.controls(existing) && item(existing) == item(wanted)
+    }
+
+    /// Whether the spawner, by its UID, controls the Task.
+    pub(super) fn controls(&self, task: &Task) -> bool {
+        let uid = self.spawner.meta().uid.as_ref();
+        let mut owners = task.owner_references().iter();
+        owners.any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid)
     }
 
     /// Deletes a Task that was made twice.

@@ -7,8 +7,8 @@ use axon_plan::spawner::memory::Memory;
 use axon_plan::spawner::{self, Ask, SpawnedTask, SpawnerObserved, SpawnerPlan};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
 
 use super::apply::{Hands, StepError, failed};
 use super::sources::Heard;
@@ -112,11 +112,7 @@ async fn list(hands: &Hands<'_>) -> Result<Vec<SpawnedTask>, StepError> {
     loop {
         let page = tasks.list(&parameters).await;
         let page = page.map_err(|source| failed("list", "Tasks of", &hands.key.name, source))?;
-        let ours = page.items.iter().filter(|task| {
-            let owners = task.owner_references().iter();
-            let mut controllers = owners.filter(|owner| owner.controller == Some(true));
-            controllers.any(|owner| Some(&owner.uid) == hands.spawner.metadata.uid.as_ref())
-        });
+        let ours = page.items.iter().filter(|task| hands.controls(task));
         found.extend(ours.map(|task| SpawnedTask {
             is_fresh: true,
             ..SpawnedTask::of(task)
